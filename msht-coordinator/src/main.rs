@@ -1,0 +1,7 @@
+//! The `msht-coordinator` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    msht_coordinator::cli::main()
+}

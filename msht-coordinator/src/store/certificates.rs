@@ -1,0 +1,136 @@
+//! Abort statements, the certificates made of them, and who has unmasked.
+
+use msht_core::crypto::Digest;
+use msht_core::secagg::coordinator::CoordinatorRecord;
+use msht_core::secagg::messages::{Phase, SignedMessage};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::{Result, Store, raise_news};
+
+impl Store {
+    /// The statement a partner has handed in.
+    pub(crate) async fn statement_in(
+        connection: &mut SqliteConnection,
+        round: &Digest,
+        partner: u8,
+    ) -> Result<Option<Vec<u8>>> {
+        let row =
+            sqlx::query("SELECT statement FROM abort_statements WHERE round = ? AND partner = ?")
+                .bind(round.as_bytes().as_slice())
+                .bind(partner)
+                .fetch_optional(connection)
+                .await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+
+    /// Keeps the first statement of a partner.
+    pub(crate) async fn add_statement_in(
+        connection: &mut SqliteConnection,
+        round: &Digest,
+        partner: u8,
+        statement: &[u8],
+    ) -> Result<()> {
+        sqlx::query("INSERT INTO abort_statements VALUES (?, ?, ?)")
+            .bind(round.as_bytes().as_slice())
+            .bind(partner)
+            .bind(statement)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Every statement on a round, in list order.
+    pub(crate) async fn statements_in(
+        connection: &mut SqliteConnection,
+        round: &Digest,
+    ) -> Result<Vec<Vec<u8>>> {
+        let rows =
+            sqlx::query("SELECT statement FROM abort_statements WHERE round = ? ORDER BY partner")
+                .bind(round.as_bytes().as_slice())
+                .fetch_all(connection)
+                .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Indices of the partners whose statement is in.
+    pub(crate) async fn stated(&self, round: &Digest) -> Result<Vec<u8>> {
+        let rows =
+            sqlx::query("SELECT partner FROM abort_statements WHERE round = ? ORDER BY partner")
+                .bind(round.as_bytes().as_slice())
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Whether an Unmask of the partner was accepted in the round.
+    pub(crate) async fn has_unmasked_in(
+        connection: &mut SqliteConnection,
+        round: &Digest,
+        partner: u8,
+    ) -> Result<bool> {
+        let row = sqlx::query("SELECT 1 FROM unmasked WHERE round = ? AND partner = ?")
+            .bind(round.as_bytes().as_slice())
+            .bind(partner)
+            .fetch_optional(connection)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// Keeps the certificate of a round, which stays the same from now on, and tells nodes that it is there.
+    pub(crate) async fn add_certificate_in(
+        transaction: &mut Transaction<'static, Sqlite>,
+        round: &Digest,
+        certificate: &[u8],
+    ) -> Result<()> {
+        sqlx::query("INSERT INTO abort_certificates VALUES (?, ?)")
+            .bind(round.as_bytes().as_slice())
+            .bind(certificate)
+            .execute(&mut **transaction)
+            .await?;
+        raise_news(transaction).await
+    }
+
+    /// The certificate of a round.
+    pub(crate) async fn certificate_in(
+        connection: &mut SqliteConnection,
+        round: &Digest,
+    ) -> Result<Option<Vec<u8>>> {
+        let row = sqlx::query("SELECT certificate FROM abort_certificates WHERE round = ?")
+            .bind(round.as_bytes().as_slice())
+            .fetch_optional(connection)
+            .await?;
+        row.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+
+    /// The certificate of a round.
+    pub(crate) async fn certificate(&self, round: &Digest) -> Result<Option<Vec<u8>>> {
+        let mut connection = self.pool.acquire().await?;
+        Self::certificate_in(&mut connection, round).await
+    }
+}
+
+/// Remembers whose Unmask is among `records`, because the messages are erased when the round ends.
+pub(super) async fn keep_unmasked(
+    connection: &mut SqliteConnection,
+    round: &Digest,
+    records: &[CoordinatorRecord],
+) -> Result<()> {
+    for record in records {
+        let CoordinatorRecord::Accepted(bytes) = record else {
+            continue;
+        };
+        let bytes = bytes.as_ref();
+        let Ok(message) = SignedMessage::from_bytes(bytes, bytes.len()) else {
+            continue;
+        };
+        if message.phase == Phase::Unmask {
+            sqlx::query("INSERT OR IGNORE INTO unmasked VALUES (?, ?)")
+                .bind(round.as_bytes().as_slice())
+                .bind(message.sender)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
