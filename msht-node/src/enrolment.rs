@@ -8,6 +8,7 @@ use msht_core::crypto::{Fingerprint, Identity};
 use msht_core::dp::accountant::{Governance, GovernanceAct};
 use msht_core::wire::{Invite, Refusal, Request, Response};
 
+use crate::addresses::Turn;
 use crate::anchor::AnchorFile;
 use crate::config::{CONFIG_FILE, CONFIG_TEMPLATE, Config};
 use crate::error::{Kind, NodeError};
@@ -100,7 +101,8 @@ impl Node {
             Err(error) if error.kind != Kind::Quarantine => return Err(error),
             _ => {}
         }
-        let link = Link::connect(&invite.address, &identity, invite.coordinator).await?;
+        let (turn, coordinator) = (Turn::default(), invite.coordinator);
+        let link = Link::connect(&invite.address, &turn, &identity, coordinator).await?;
         let answer = link
             .request(&Request::Enrol {
                 token: invite.token,

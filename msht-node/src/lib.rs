@@ -4,6 +4,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod addresses;
 pub mod agent;
 mod anchor;
 pub mod backup;

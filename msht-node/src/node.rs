@@ -9,6 +9,7 @@ use msht_core::governance::{ChangeKind, RosterChange};
 use msht_core::secagg::{Check, Fault, Partner, RoundContext, RoundTerms, Violation, accept_terms};
 use time::{Date, OffsetDateTime};
 
+use crate::addresses::Turn;
 use crate::anchor::AnchorFile;
 use crate::config::Config;
 use crate::enrolment::identity_of;
@@ -31,6 +32,8 @@ pub struct Node {
     /// Time and randomness.
     pub surroundings: Surroundings,
     pub(crate) anchor: AnchorFile,
+    /// Which of the coordinator's addresses is tried next, whatever else is renewed.
+    pub(crate) turn: Arc<Turn>,
 }
 
 /// A decision on a round, or on all rounds of its programme.
@@ -67,6 +70,7 @@ impl Node {
             enrolment,
             identity,
             surroundings,
+            turn: Arc::default(),
         })
     }
 
@@ -82,6 +86,7 @@ impl Node {
             enrolment: self.vault.enrolment().await?,
             identity: Arc::new(identity_of(&self.vault, &self.surroundings).await?),
             surroundings: self.surroundings.clone(),
+            turn: Arc::clone(&self.turn),
         })
     }
 
@@ -108,7 +113,7 @@ impl Node {
             coordinator,
             ..
         } = &self.enrolment;
-        let error = match Link::connect(address, &self.identity, *coordinator).await {
+        let error = match Link::connect(address, &self.turn, &self.identity, *coordinator).await {
             Err(error) if error.kind == Kind::OtherKey => error,
             connected => return connected,
         };

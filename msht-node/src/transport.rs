@@ -13,6 +13,7 @@ use msht_core::wire::{
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls::pki_types::CertificateDer;
 
+use crate::addresses::Turn;
 use crate::error::{Kind, NodeError};
 
 /// Longest wait for a connection.
@@ -73,28 +74,18 @@ fn socket_for(target: SocketAddr) -> Result<quinn::Endpoint, NodeError> {
 }
 
 impl Link {
-    /// Connects to the coordinator with the pinned key.
+    /// Connects to the coordinator with the pinned key, at one of the addresses that `address` stands for.
     ///
     /// # Errors
     /// [`Kind::Network`]; a coordinator with another key is told apart from one that does not answer.
     pub async fn connect(
         address: &str,
+        turn: &Turn,
         identity: &Identity,
         coordinator: IdentityKey,
     ) -> Result<Self, NodeError> {
-        let mut last = network(format!("{address} is not an address"))
-            .hint("the coordinator's address is in the invite, as host:port");
-        let addresses = tokio::net::lookup_host(address).await.map_err(|error| {
-            network(format!("cannot find {address}: {error}"))
-                .hint("check the network and the coordinator's address")
-        })?;
-        for target in addresses {
-            match Self::connect_to(target, identity, coordinator).await {
-                Ok(link) => return Ok(link),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        let attempt = |target| Self::connect_to(target, identity, coordinator);
+        turn.connect(address, attempt).await
     }
 
     async fn connect_to(
@@ -125,21 +116,24 @@ impl Link {
             })
     }
 
-    /// Connects to whoever answers at `address`, under an identity made for this alone; the key it proves to hold.
+    /// Connects to whoever answers at one of the addresses of `address`, under an identity made for this alone; the key it proves to hold.
     /// Only for what carries its own signatures.
     ///
     /// # Errors
     /// [`Kind::Network`].
     pub async fn connect_unpinned(
         address: &str,
+        turn: &Turn,
         throwaway: &Identity,
     ) -> Result<(Self, IdentityKey), NodeError> {
-        let mut addresses = tokio::net::lookup_host(address)
-            .await
-            .map_err(|error| network(format!("cannot find {address}: {error}")))?;
-        let target = addresses
-            .next()
-            .ok_or_else(|| network(format!("cannot find {address}")))?;
+        let attempt = |target| Self::connect_unpinned_to(target, throwaway);
+        turn.connect(address, attempt).await
+    }
+
+    async fn connect_unpinned_to(
+        target: SocketAddr,
+        throwaway: &Identity,
+    ) -> Result<(Self, IdentityKey), NodeError> {
         let tls =
             tls::client_config_unpinned(throwaway).map_err(|error| network(error.to_string()))?;
         let link =

@@ -23,7 +23,8 @@ impl Node {
     ) -> Result<Option<(IdentityKey, Vec<Countersigned<Handover>>)>, NodeError> {
         let throwaway = Identity::generate(&mut self.surroundings.generator())
             .map_err(|error| NodeError::new(Kind::Failure, error.to_string()))?;
-        let (link, key) = Link::connect_unpinned(&self.enrolment.address, &throwaway).await?;
+        let address = &self.enrolment.address;
+        let (link, key) = Link::connect_unpinned(address, &self.turn, &throwaway).await?;
         let fetched = link.fetch(&Item::Governance).await;
         link.close().await;
         let Some(bytes) = fetched? else {
