@@ -7,6 +7,7 @@ mod floods;
 mod governance;
 mod operator;
 mod refusals;
+mod replicas;
 mod rounds;
 mod rules;
 mod simulated;

@@ -33,6 +33,11 @@ pub(super) fn is_starting_or_stopping(code: Option<&str>) -> bool {
     code.is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
 }
 
+/// `unique_violation`, which is what making a table twice at once leads to, `duplicate_table` and `duplicate_object`.
+fn is_there_already(code: Option<&str>) -> bool {
+    matches!(code, Some("23505" | "42P07" | "42710"))
+}
+
 /// A setting that this server does not know at all (`undefined_object`).
 const UNKNOWN_SETTING: &str = "42704";
 
@@ -95,14 +100,17 @@ pub(super) async fn check_durability(connection: &mut Connection) -> Result<()> 
 
 pub(super) async fn migrate(connection: &mut Connection) -> Result<()> {
     let known = i64::try_from(MIGRATIONS.len()).map_err(|_| StoreError::TooLarge)?;
-    for statement in [
-        VERSION_TABLE,
-        "INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING",
-    ] {
-        sqlx::raw_sql(statement).execute(&mut *connection).await?;
+    let made = sqlx::raw_sql(VERSION_TABLE).execute(&mut *connection).await;
+    // Two replicas may be started at once, and `IF NOT EXISTS` does not keep the server from making a table twice.
+    match made {
+        Err(sqlx::Error::Database(error)) if is_there_already(error.code().as_deref()) => {}
+        made => drop(made?),
     }
+    sqlx::raw_sql("INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING")
+        .execute(&mut *connection)
+        .await?;
     let mut transaction = connection.begin().await?;
-    // Two replicas may be started at once: the row is locked until the tables are there.
+    // Locked until the tables are there.
     let row = sqlx::query("SELECT version FROM schema_version FOR UPDATE")
         .fetch_one(&mut *transaction)
         .await?;
