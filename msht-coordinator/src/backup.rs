@@ -11,7 +11,7 @@ use msht_host::KeySource;
 
 use crate::clock::Clock;
 use crate::coordinator::Coordinator;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, Place};
 use crate::error::Error;
 use crate::store::Store;
 
@@ -52,6 +52,9 @@ impl Coordinator {
     /// # Errors
     /// [`Error::File`]; the database.
     pub async fn back_up(&self, file: &Path) -> Result<(), Error> {
+        if self.store().is_shared() {
+            return Err(Error::OnAServer);
+        }
         fresh_file(file).map(drop).map_err(file_error(file))?;
         let copied = match self.store().copy_into(file).await {
             Ok(()) => File::open(file)
@@ -84,6 +87,9 @@ impl Coordinator {
         data.key_file().read()?;
         let lock = data.try_lock()?;
         let _lock = lock.ok_or_else(|| Error::AlreadyRunning(data.path().to_owned()))?;
+        if matches!(data.place(), Ok(Place::Server(_))) {
+            return Err(Error::OnAServer);
+        }
         let database = data.database();
         if database.exists() && !replace {
             return Err(Error::WouldReplace(database));

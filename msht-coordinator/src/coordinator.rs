@@ -13,12 +13,12 @@ use rand::CryptoRng;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, Place};
 use crate::error::Error;
 use crate::operator::Metrics;
 use crate::publish::SiteFeed;
 use crate::rounds::Rounds;
-use crate::store::{ProgrammeRow, Store};
+use crate::store::{DatabaseUrl, ProgrammeRow, Store};
 
 /// What the sealed identity is bound to.
 pub(crate) const IDENTITY_CONTEXT: &[u8] = b"msht coordinator identity";
@@ -82,23 +82,37 @@ impl Coordinator {
         clock: Clock,
         rng: &mut R,
     ) -> Result<Self, Error> {
-        Self::create_with_key(data, None, settings, clock, rng).await
+        Self::create_in(data, None, None, settings, clock, rng).await
     }
 
-    /// The same, with the key that seals the identity from `source`; made there where it is a file and missing.
+    /// The same, with the key that seals the identity from `source`, made there where it is a file and missing; and with
+    /// everything else in the PostgreSQL database at `database`, which other replicas can [`Self::join`].
     ///
     /// # Errors
-    /// As [`Self::create`]; [`Error::Key`].
-    pub async fn create_with_key<R: CryptoRng + ?Sized>(
+    /// As [`Self::create`]; [`Error::Key`]; [`Error::DatabaseInUse`].
+    pub async fn create_in<R: CryptoRng + ?Sized>(
         data: &Path,
         source: Option<&KeySource>,
+        database: Option<&DatabaseUrl>,
         settings: Settings,
         clock: Clock,
         rng: &mut R,
     ) -> Result<Self, Error> {
         check_address(&settings.address)?;
         let data = DataDir::new(data, source)?;
-        data.create()?;
+        data.refuse_another()?;
+        let store = match database {
+            None => None,
+            // Before anything is made here.
+            Some(url) => {
+                let store = Store::open_at(url).await?;
+                if store.meta(IDENTITY).await?.is_some() {
+                    return Err(Error::DatabaseInUse);
+                }
+                Some(store)
+            }
+        };
+        data.create(database)?;
         let file = data.key_file();
         let key = if file.may_be_made() {
             file.create(rng)?
@@ -107,11 +121,42 @@ impl Coordinator {
         };
         let identity = Identity::generate(rng).map_err(|_| Error::Randomness)?;
         let sealed = seal_at_rest(&key, IDENTITY_CONTEXT, identity.seed().expose(), rng);
-        let store = Store::open(&data.database(), false).await?;
-        store.put_meta(ADDRESS, settings.address.as_bytes()).await?;
-        store.put_meta(TITLE, settings.title.as_bytes()).await?;
-        store.put_meta(IDENTITY, &sealed).await?;
+        let store = match store {
+            Some(store) => store,
+            None => Store::open(&data.database(), false).await?,
+        };
+        let values = [
+            (ADDRESS, settings.address.as_bytes()),
+            (TITLE, settings.title.as_bytes()),
+            (IDENTITY, &sealed),
+        ];
+        if !store.found(&values).await? {
+            return Err(Error::DatabaseInUse);
+        }
         Self::assemble(data, store, identity, settings, clock).await
+    }
+
+    /// Makes the data directory of another replica of the coordinator in the PostgreSQL database at `database`. Its key is
+    /// the first one's, from `source` or copied into the directory.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`], [`Error::NothingToJoin`], [`Error::Key`], [`Error::WrongKeyFile`]; nothing is made then.
+    pub async fn join(
+        data: &Path,
+        source: Option<&KeySource>,
+        database: &DatabaseUrl,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let data = DataDir::new(data, source)?;
+        data.refuse_another()?;
+        data.key_file().read()?;
+        let store = Store::open_at(database).await?;
+        if store.meta(IDENTITY).await?.is_none() {
+            return Err(Error::NothingToJoin);
+        }
+        let opened = Self::open_store(data, store, clock).await?;
+        opened.0.data.join(database)?;
+        Ok(opened)
     }
 
     /// Opens the coordinator in this data directory.
@@ -131,11 +176,19 @@ impl Coordinator {
         source: Option<&KeySource>,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let data = DataDir::new(data, source)?;
-        if !data.database().exists() {
-            return Err(Error::NotACoordinator(data.path().to_owned()));
-        }
-        let store = Store::open(&data.database(), false).await?;
+        Self::open_in(DataDir::new(data, source)?, clock).await
+    }
+
+    /// The coordinator of an existing data directory.
+    pub(crate) async fn open_in(data: DataDir, clock: Clock) -> Result<Self, Error> {
+        let store = match data.place()? {
+            Place::File(path) => Store::open(&path, false).await?,
+            Place::Server(database) => Store::open_at(&database).await?,
+        };
+        Self::open_store(data, store, clock).await
+    }
+
+    async fn open_store(data: DataDir, store: Store, clock: Clock) -> Result<Self, Error> {
         let identity = Self::identity_in(&data, &store).await?;
         let settings = Settings {
             address: text_of(&store, ADDRESS).await?,

@@ -1,12 +1,14 @@
-//! The data directory: database, key file and lock, and who may read them.
+//! The data directory: database or where it is, key file and lock, and who may read them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use msht_host::{KeyFile, KeySource};
 
 use crate::error::Error;
+use crate::store::DatabaseUrl;
 
 /// Where a coordinator keeps everything.
 #[derive(Debug, Clone)]
@@ -19,6 +21,18 @@ pub(crate) struct DataDir {
 pub(crate) const KEY_FILE_VARIABLE: &str = "MSHT_COORDINATOR_KEY_FILE";
 /// The key file of a data directory that is told of no other.
 const KEY_FILE: &str = "coordinator.key";
+
+/// Holds the address of the PostgreSQL database, where it is in one.
+const DATABASE_URL_FILE: &str = "database.url";
+
+/// Where the database of a data directory is.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// In this file.
+    File(PathBuf),
+    /// On this server, where replicas may share it.
+    Server(DatabaseUrl),
+}
 
 fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
     |source| Error::File {
@@ -50,7 +64,27 @@ impl DataDir {
         self.path.join("store.sqlite")
     }
 
-    /// Bytes of the database and its write-ahead log.
+    fn database_url_file(&self) -> PathBuf {
+        self.path.join(DATABASE_URL_FILE)
+    }
+
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// [`Error::NotACoordinator`]; an address that cannot be read or used.
+    pub(crate) fn place(&self) -> Result<Place, Error> {
+        let path = self.database_url_file();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Place::Server(text.parse()?)),
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::File { path, source })
+            }
+            Err(_) if self.database().exists() => Ok(Place::File(self.database())),
+            Err(_) => Err(Error::NotACoordinator(self.path.clone())),
+        }
+    }
+
+    /// Bytes of the database file and its write-ahead log; none where it is on a server.
     pub(crate) fn database_bytes(&self) -> u64 {
         let log = self.path.join("store.sqlite-wal");
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
@@ -61,22 +95,49 @@ impl DataDir {
         self.path.join("serve.lock")
     }
 
-    /// Makes the directory and an empty database file, both for their owner only; an existing directory keeps its
-    /// permissions.
-    pub(crate) fn create(&self) -> Result<(), Error> {
-        if self.database().exists() || self.path.join(KEY_FILE).exists() {
+    /// Makes the directory with an empty database file, or with the address of `database`, all for their owner only; an
+    /// existing directory keeps its permissions.
+    pub(crate) fn create(&self, database: Option<&DatabaseUrl>) -> Result<(), Error> {
+        self.refuse_another()?;
+        if self.path.join(KEY_FILE).exists() {
             return Err(Error::AlreadyExists(self.path.clone()));
         }
+        self.fill(database)
+    }
+
+    /// Makes the directory of another replica, whose key file may be there already.
+    pub(crate) fn join(&self, database: &DatabaseUrl) -> Result<(), Error> {
+        self.refuse_another()?;
+        self.fill(Some(database))
+    }
+
+    /// Refuses a directory that is a coordinator's.
+    pub(crate) fn refuse_another(&self) -> Result<(), Error> {
+        if self.database().exists() || self.database_url_file().exists() {
+            return Err(Error::AlreadyExists(self.path.clone()));
+        }
+        Ok(())
+    }
+
+    fn fill(&self, database: Option<&DatabaseUrl>) -> Result<(), Error> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(&self.path).map_err(file_error(&self.path))?;
-        let path = self.database();
+        let (path, text) = match database {
+            None => (self.database(), ""),
+            Some(url) => (self.database_url_file(), url.text()),
+        };
         let created = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&path);
-        created.map(drop).map_err(file_error(&path))
+        created
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            })
+            .map_err(file_error(&path))
     }
 
     /// Takes the lock of the one process that drives rounds, or `None` where another holds it.

@@ -187,6 +187,15 @@ pub enum Error {
     /// More than one round begins with these digits.
     #[error("more than one round begins with `{0}`")]
     AmbiguousRound(String),
+    /// The database holds a coordinator.
+    #[error("the database already holds a coordinator")]
+    DatabaseInUse,
+    /// The database holds no coordinator.
+    #[error("the database holds no coordinator that could be joined")]
+    NothingToJoin,
+    /// Only for a database in a file.
+    #[error("the database is on a server, which `backup` and `restore` do not copy")]
+    OnAServer,
     /// The round has ended.
     #[error("round {0} has ended")]
     RoundEnded(Digest),
@@ -289,6 +298,9 @@ impl Error {
             Self::AlreadyExists(_)
             | Self::WouldReplace(_)
             | Self::NotACoordinator(_)
+            | Self::DatabaseInUse
+            | Self::NothingToJoin
+            | Self::OnAServer
             | Self::Key(_)
             | Self::Dumps(_)
             | Self::WrongKeyFile(_)
@@ -354,6 +366,11 @@ impl Error {
         }
     }
 
+    /// Another replica works on the same round; what was asked is asked again by itself.
+    pub(crate) fn is_somebody_elses_turn(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Busy | StoreError::Overtaken))
+    }
+
     /// What to do next, where there is something to say beyond the message.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -394,8 +411,23 @@ impl Error {
                 "stop the other process first; its commands work while it runs"
             }
             Self::Address(_) => "write it as host:port, such as msht.example.org:7843",
+            Self::DatabaseInUse => {
+                "make a replica of it with `msht-coordinator join`, or give an empty database"
+            }
+            Self::NothingToJoin => {
+                "make the coordinator with `msht-coordinator init --database` first"
+            }
+            Self::OnAServer => {
+                "use the server's own tools, such as pg_dump, and keep a copy of the key file"
+            }
+            Self::Store(StoreError::NotDurable { .. }) => {
+                "turn the setting on; what partners were promised to be stored must survive a power cut"
+            }
+            Self::Store(error) if error.is_unreachable() => {
+                "check that the database server runs and that its address is right"
+            }
             Self::Store(error) if error.is_not_writable() => {
-                "the data directory must be on a disk that this account can write to; nothing was changed"
+                "the database must be one that this account can write to; nothing was changed"
             }
             Self::Store(error) if error.is_full() => {
                 "free space on the disk of the data directory; nothing was acknowledged that is not stored, and what failed is tried again"
@@ -435,7 +467,9 @@ impl Error {
             Self::UnknownRound(_) => "run `msht-coordinator round status` to list the rounds",
             Self::RoundEnded(_) => "run `msht-coordinator round status` to see how it ended",
             Self::AmbiguousRound(_) => "give more digits of the round",
-            Self::NoAnswer => "try again; if it stays so, restart `msht-coordinator serve`",
+            Self::NoAnswer => {
+                "see with `msht-coordinator round status` whether it was carried out; if not, give it again"
+            }
             Self::Listen { .. } => {
                 "another program may use the port: stop it, or choose another one with --listen or --site"
             }

@@ -269,16 +269,22 @@ impl Coordinator {
         .await?;
         Store::hand_over_in(&mut transaction, &handover, (IDENTITY, &sealed)).await?;
         transaction.commit().await.map_err(StoreError::from)?;
-        let opened = Self::open(self.0.data.path(), self.0.clock.clone()).await?;
+        let opened = Self::open_in(self.0.data.clone(), self.0.clock.clone()).await?;
         self.close().await;
         Ok(opened)
+    }
+
+    /// As [`Self::check_current`], of what is stored now.
+    pub(crate) async fn check_key(&self) -> Result<(), Error> {
+        let mut transaction = self.store().begin().await?;
+        self.check_current(&mut transaction).await
     }
 
     /// Refuses where the key was handed over since this process opened the data directory: what it signed would
     /// carry a key that nobody trusts any more.
     pub(crate) async fn check_current(
         &self,
-        transaction: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
+        transaction: &mut crate::store::Transaction,
     ) -> Result<(), Error> {
         match Store::count_handovers_in(transaction).await? == self.handovers().len() {
             true => Ok(()),

@@ -42,4 +42,4 @@ pub use rounds::{
 };
 pub use server::{Listen, Running};
 pub use site_listener::{SiteSettings, TlsFiles};
-pub use store::StoreError;
+pub use store::{DatabaseUrl, StoreError};

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::coordinator::Coordinator;
 use crate::error::Error;
 use crate::site::{Catalogue, Published};
-use crate::store::ReleaseRow;
+use crate::store::{Lease, ReleaseRow};
 
 /// The catalogue as the site last got it, and the releases it was made of.
 pub(crate) struct SiteFeed {
@@ -49,6 +49,7 @@ impl Coordinator {
     /// Builds, signs, verifies and stores the release of an opened sum; with it the round ends (C7).
     pub(crate) async fn publish(
         &self,
+        lease: &Lease,
         context: &Arc<RoundContext>,
         opened: &Opened,
     ) -> Result<(), Error> {
@@ -77,7 +78,7 @@ impl Coordinator {
             })
         });
         let row = built.await.map_err(|_| Error::Worker)??;
-        self.store().finish_with_release(&row).await?;
+        self.store().finish_with_release(lease, &row).await?;
         tracing::info!(round = %row.round.short(), programme = row.programme, period = row.period, bytes = row.json.len(), "release published");
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Who the partners are: invites, enrolment, and the versions of the roster.
 
+use crate::store::Transaction;
 use msht_core::crypto::{Digest, HexBytes, IdentityKey, digest};
 use msht_core::secagg::{
     MAX_PARTNER_NAME_BYTES, Partner, PartnerKind, Roster, Signed, Verified, check_partner_id,
 };
 use msht_core::wire::{Invite, MAX_ENCODED_BYTES, TOKEN_BYTES, decode, encode};
 use rand::CryptoRng;
-use sqlx::{Sqlite, Transaction};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
@@ -119,7 +119,7 @@ impl Coordinator {
     /// The roster of everybody enrolled now: the latest version, or one more that is chained to it.
     pub(crate) async fn current_roster(
         &self,
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
     ) -> Result<Verified<Roster>, Error> {
         self.check_current(transaction).await?;
         let rows = Store::partners_in(transaction).await?;

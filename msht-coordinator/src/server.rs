@@ -204,6 +204,7 @@ impl Coordinator {
             complaints.note(None, self.refresh_news().await.map(|_| ()));
             let number = *self.0.news.borrow();
             if shown != Some(number) {
+                complaints.note(None, self.check_key().await);
                 let refreshed = self.refresh_site().await;
                 shown = refreshed.is_ok().then_some(number);
                 complaints.note(None, refreshed);
@@ -245,6 +246,7 @@ impl Complaints {
                 return;
             }
             Ok(()) | Err(Error::RoundEnded(_)) => return,
+            Err(error) if error.is_somebody_elses_turn() => return,
             Err(error) => error,
         };
         let text = error.to_string();

@@ -50,6 +50,11 @@ pub(super) enum Command {
         after_help = "Example:\n  msht-coordinator init --address msht.example.org:7843 --title 'Pan-London picture'"
     )]
     Init(Init),
+    /// Makes another replica of a coordinator whose database is in PostgreSQL; copy its key file into the directory first.
+    #[command(
+        after_help = "Example:\n  msht-coordinator --data replica-2 join --database postgres://msht@localhost/msht"
+    )]
+    Join(Join),
     /// Makes an invite for a partner; the only line on stdout is the text to send them.
     #[command(
         after_help = "Example:\n  msht-coordinator invite camden --name 'Camden Council' --kind local-authority"
@@ -154,6 +159,16 @@ pub(super) struct Init {
     /// Name people read.
     #[arg(long, default_value = "Modern slavery counts")]
     pub(super) title: String,
+    /// PostgreSQL database to keep everything in instead of a file; it must exist and be empty.
+    #[arg(long, value_name = "URL")]
+    pub(super) database: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Join {
+    /// The PostgreSQL database that `init` was given.
+    #[arg(long, value_name = "URL")]
+    pub(super) database: String,
 }
 
 #[derive(Debug, Args)]

@@ -29,10 +29,27 @@ pub(super) async fn init(
     };
     let mut rng = system_rng()?;
     let clock = system_clock();
-    let coordinator = Coordinator::create_with_key(data, key, settings, clock, &mut rng).await?;
+    let database = init.database.map(|url| url.parse()).transpose()?;
+    let coordinator =
+        Coordinator::create_in(data, key, database.as_ref(), settings, clock, &mut rng).await?;
     say(format_args!("The coordinator is in {}.", data.display()));
     say("Keep a copy of the key file apart from the database: without it the database is lost.");
     say("Publish this fingerprint where partners can compare it:");
+    let printed = print(coordinator.key().fingerprint());
+    coordinator.close().await;
+    printed
+}
+
+pub(super) async fn join(
+    data: &Path,
+    key: Option<&KeySource>,
+    join: args::Join,
+) -> Result<(), Error> {
+    let coordinator = Coordinator::join(data, key, &join.database.parse()?, system_clock()).await?;
+    say(format_args!(
+        "This replica is in {}; start it with `msht-coordinator serve`.",
+        data.display()
+    ));
     let printed = print(coordinator.key().fingerprint());
     coordinator.close().await;
     printed

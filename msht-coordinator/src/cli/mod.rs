@@ -92,6 +92,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let data = arguments.data;
     let command = match arguments.command {
         Command::Init(init) => return manage::init(&data, key.as_ref(), init).await,
+        Command::Join(join) => return manage::join(&data, key.as_ref(), join).await,
         Command::Restore { file, replace } => {
             return manage::restore(&data, key.as_ref(), &file, replace).await;
         }
@@ -144,6 +145,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         Command::Serve(options) => serve::serve(&coordinator, options).await,
         Command::Backup { file } => manage::backup(&coordinator, &file).await,
         Command::Init(_)
+        | Command::Join(_)
         | Command::Restore { .. }
         | Command::Verify(_)
         | Command::Programme(ProgrammeCommand::Check(_))

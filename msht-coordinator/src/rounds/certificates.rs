@@ -3,13 +3,13 @@
 //! A statement may come at any time, also long after the round has ended: a node that was away gives the round up
 //! when it is back. The coordinator adds nothing of its own to a certificate, and cannot make one.
 
+use crate::store::Transaction;
 use msht_core::crypto::{Digest, digest};
 use msht_core::secagg::{
     AbortCertificate, AbortStatement, Check, Fault, MAX_STATEMENT_BYTES, RoundContext, Signed,
     Verified, Violation, check_statement,
 };
 use msht_core::wire::{decode, encode};
-use sqlx::{Sqlite, Transaction};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
@@ -101,10 +101,7 @@ impl Coordinator {
 }
 
 /// Makes the certificate if it can be made and is not there yet; whether it is new.
-async fn certify(
-    context: &RoundContext,
-    transaction: &mut Transaction<'static, Sqlite>,
-) -> Result<bool, Error> {
+async fn certify(context: &RoundContext, transaction: &mut Transaction) -> Result<bool, Error> {
     let round = context.round();
     if Store::certificate_in(transaction, &round).await?.is_some() {
         return Ok(false);

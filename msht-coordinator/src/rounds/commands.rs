@@ -1,8 +1,8 @@
 //! Commands of the operator to an open round, carried out by whichever process drives the rounds.
 //!
 //! A command is a row in the store. A running coordinator looks for such rows; where none runs, the process that
-//! left the row takes the lock of the data directory and carries it out itself. So two processes never work on
-//! one round.
+//! left the row takes the lock of the data directory and carries it out itself. A row is taken before it is carried out,
+//! so that no command is carried out twice, not even by two replicas, and one that was interrupted not at all.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use msht_core::secagg::AbortReason;
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
-use crate::store::{Action, RoundStateRow};
+use crate::store::{Action, CommandOutcome, RoundStateRow};
 
 /// How often the outcome of a command is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -43,10 +43,10 @@ impl Coordinator {
         }
         let id = self.store().add_command(round, action).await?;
         for _ in 0..MAX_LOOKS {
-            match self.store().command_outcome(id).await?.as_deref() {
-                Some("") => return Ok(()),
-                Some(problem) => return Err(Error::Command(problem.to_owned())),
-                None => {}
+            match self.store().command_outcome(id).await? {
+                CommandOutcome::Done => return Ok(()),
+                CommandOutcome::Failed(problem) => return Err(Error::Command(problem)),
+                CommandOutcome::Waiting | CommandOutcome::Taken => {}
             }
             if let Some(lock) = self.0.data.try_lock()? {
                 let done = self.run_commands().await;
@@ -60,9 +60,12 @@ impl Coordinator {
         Err(Error::NoAnswer)
     }
 
-    /// Carries out what waits; only for the holder of the lock.
+    /// Carries out what waits and nobody else has taken; only for the holder of the data directory's lock.
     pub(crate) async fn run_commands(&self) -> Result<(), Error> {
         for command in self.store().waiting_commands().await? {
+            if !self.store().take_command(command.id).await? {
+                continue;
+            }
             let done = self.run_command(&command.round, command.action).await;
             let outcome = match done {
                 Ok(()) => String::new(),

@@ -3,6 +3,9 @@
 //! A session is taken out of its place while something is done with it and put back only once the records of
 //! that are durable (C4). Whatever goes wrong in between, an error, a lost connection or a stopped task, leaves
 //! the place empty, and the next one to need the session rebuilds it from the store.
+//!
+//! Work is done under the round's lease. Where replicas share the store, each takes the lease for as long as it works,
+//! and its session first takes in what the others have stored meanwhile.
 
 mod certificates;
 mod commands;
@@ -23,7 +26,7 @@ use msht_core::wire::{MAX_ENCODED_BYTES, decode, encode};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
-use crate::store::{RoundRow, RoundStateRow};
+use crate::store::{LEASE_BEAT, Lease, RoundRow, RoundStateRow};
 
 pub use evidence::KeptEvidence;
 pub use open::{PhaseSeconds, RoundRequest};
@@ -37,6 +40,8 @@ const MAX_CLOSES: usize = Phase::ALL.len() + 1;
 struct Live {
     session: CoordinatorSession,
     next_sequence: i64,
+    /// Kept between two pieces of work where no other process can want it.
+    lease: Option<Lease>,
 }
 
 type Place = Arc<tokio::sync::Mutex<Option<Live>>>;
@@ -110,10 +115,75 @@ impl Coordinator {
     ) -> Result<Result<T, Fault>, Error> {
         let place = self.0.rounds.place(round);
         let mut place = place.lock().await;
-        let live = match place.take() {
-            Some(live) => live,
-            None => self.resume(round).await?,
+        let known = place.take();
+        let lease = match known.as_ref().and_then(|live| live.lease) {
+            Some(held) => held,
+            None => self.take_lease(round).await?,
         };
+        let working = self.drive_under(&lease, round, known, work);
+        let driven = if self.store().is_shared() {
+            let driven = self.while_beating(&lease, working).await;
+            // Without it, the others wait for the lease to run out.
+            if let Err(error) = self.store().give_back(&lease).await {
+                tracing::debug!(round = %round.short(), %error, "a lease was not given back");
+            }
+            driven
+        } else {
+            working.await
+        };
+        let (live, changed, result) = driven?;
+        *place = live.map(|live| Live {
+            lease: (!self.store().is_shared()).then_some(lease),
+            ..live
+        });
+        if place.is_none() {
+            self.0.rounds.forget(round);
+        }
+        if changed {
+            self.refresh_news().await?;
+        }
+        Ok(result)
+    }
+
+    /// The lease of an open round.
+    async fn take_lease(&self, round: &Digest) -> Result<Lease, Error> {
+        if let Some(lease) = self.store().take_lease(round).await? {
+            return Ok(lease);
+        }
+        self.0.rounds.forget(round);
+        Err(match self.store().round(round).await? {
+            Some(_) => Error::RoundEnded(*round),
+            None => Error::UnknownRound(round.to_string()),
+        })
+    }
+
+    /// Shows again and again, until `work` is done, that the holder of the lease is still there.
+    async fn while_beating<T>(&self, lease: &Lease, work: impl Future<Output = T>) -> T {
+        let beating = async {
+            loop {
+                tokio::time::sleep(LEASE_BEAT).await;
+                if let Err(error) = self.store().beat(lease).await {
+                    tracing::debug!(%error, "a lease was not renewed");
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = beating => unreachable!("the beat has no end"),
+        }
+    }
+
+    /// Does `work` with the session, which is brought up to date first. Returns the session if the round goes on, and
+    /// whether nodes have something new to learn.
+    async fn drive_under<T: Send + 'static>(
+        &self,
+        lease: &Lease,
+        round: &Digest,
+        known: Option<Live>,
+        work: impl FnOnce(&mut CoordinatorSession) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<(Option<Live>, bool, Result<T, Fault>), Error> {
+        let live = self.bring_up(round, known).await?;
         let now = self.now();
         let worked = tokio::task::spawn_blocking(move || work_on(live, now, work))
             .await
@@ -121,15 +191,37 @@ impl Coordinator {
         let worked = worked.map_err(|fault| self.damaged(round, fault))?;
         let context = Arc::clone(worked.live.session.context());
         self.keep_evidence(&context, &worked.evidence).await?;
-        let (live, changed) = self.settle(round, worked.live, worked.records).await?;
-        *place = live;
-        if place.is_none() {
-            self.0.rounds.forget(round);
+        let settled = self.settle(lease, round, worked.live, worked.records);
+        let (live, changed) = settled.await?;
+        Ok((live, changed, worked.result))
+    }
+
+    /// The session as of what is stored.
+    async fn bring_up(&self, round: &Digest, known: Option<Live>) -> Result<Live, Error> {
+        let Some(mut live) = known else {
+            return self.resume(round).await;
+        };
+        if !self.store().is_shared() {
+            return Ok(live);
         }
-        if changed {
-            self.refresh_news().await?;
+        let stored = self.store().next_sequence(round).await?;
+        if stored == live.next_sequence {
+            return Ok(live);
         }
-        Ok(worked.result)
+        let missed = self.store().records(round, live.next_sequence).await?;
+        if missed.is_empty() {
+            // The round has ended, and its records are erased.
+            return self.resume(round).await;
+        }
+        let missed_count = i64::try_from(missed.len()).unwrap_or(i64::MAX);
+        let caught_up = tokio::task::spawn_blocking(move || {
+            live.session.catch_up(missed)?;
+            Ok(live)
+        });
+        let caught_up = caught_up.await.map_err(|_| Error::Worker)?;
+        let mut live: Live = caught_up.map_err(|fault| self.damaged(round, fault))?;
+        live.next_sequence = live.next_sequence.saturating_add(missed_count);
+        Ok(live)
     }
 
     fn damaged(&self, round: &Digest, fault: Fault) -> Error {
@@ -143,6 +235,7 @@ impl Coordinator {
     /// whether nodes have something new to learn.
     async fn settle(
         &self,
+        lease: &Lease,
         round: &Digest,
         mut live: Live,
         records: Vec<CoordinatorRecord>,
@@ -154,20 +247,20 @@ impl Coordinator {
                 Phase::Unmask => &records,
                 _ => &[],
             };
-            self.end_with_abort(round, abort, unmasked).await?;
+            self.end_with_abort(lease, round, abort, unmasked).await?;
             return Ok((None, true));
         }
         if !records.is_empty() {
             let store = self.store();
             let phase = phase_of(&progress);
             store
-                .append_records(round, live.next_sequence, &records, phase)
+                .append_records(lease, round, live.next_sequence, &records, phase)
                 .await?;
             let stored = i64::try_from(records.len()).unwrap_or(i64::MAX);
             live.next_sequence = live.next_sequence.saturating_add(stored);
         }
         if let Some(opened) = live.session.opened() {
-            self.end_with_release(live.session.context(), opened)
+            self.end_with_release(lease, live.session.context(), opened)
                 .await?;
             return Ok((None, true));
         }
@@ -181,11 +274,12 @@ impl Coordinator {
 
     async fn end_with_release(
         &self,
+        lease: &Lease,
         context: &Arc<RoundContext>,
         opened: &Opened,
     ) -> Result<(), Error> {
         let round = context.round();
-        let outcome = self.publish(context, opened).await;
+        let outcome = self.publish(lease, context, opened).await;
         match outcome {
             Err(error @ (Error::Build(_) | Error::Release(_))) => {
                 tracing::error!(round = %round.short(), %error, "the sum cannot be published");
@@ -194,7 +288,7 @@ impl Coordinator {
                     reason: msht_core::secagg::AbortReason::Internal,
                     missing: Vec::new(),
                 };
-                self.end_with_abort(&round, &abort, &[]).await
+                self.end_with_abort(lease, &round, &abort, &[]).await
             }
             outcome => outcome,
         }
@@ -202,6 +296,7 @@ impl Coordinator {
 
     async fn end_with_abort(
         &self,
+        lease: &Lease,
         round: &Digest,
         abort: &Abort,
         records: &[CoordinatorRecord],
@@ -213,7 +308,7 @@ impl Coordinator {
         let notice = Signed::sign(notice, &self.0.identity)?;
         let store = self.store();
         store
-            .finish_with_abort(round, &encode(&notice)?, records)
+            .finish_with_abort(lease, round, &encode(&notice)?, records)
             .await?;
         tracing::warn!(round = %round.short(), phase = abort.phase.word(), reason = %abort.reason, "round aborted");
         Ok(())
@@ -240,7 +335,7 @@ impl Coordinator {
             return Err(Error::RoundEnded(*round));
         }
         let context = self.context(&row).await?;
-        let records = self.store().records(round).await?;
+        let records = self.store().records(round, 0).await?;
         let next_sequence =
             i64::try_from(records.len()).map_err(|_| Error::Damaged("number of records"))?;
         let identity = Arc::clone(&self.0.identity);
@@ -252,6 +347,7 @@ impl Coordinator {
         Ok(Live {
             session,
             next_sequence,
+            lease: None,
         })
     }
 
@@ -263,10 +359,8 @@ impl Coordinator {
     ) -> Result<T, Error> {
         let place = self.0.rounds.place(round);
         let mut place = place.lock().await;
-        let live = match place.take() {
-            Some(live) => live,
-            None => self.resume(round).await?,
-        };
+        let known = place.take();
+        let live = self.bring_up(round, known).await?;
         let seen = look(&live.session);
         *place = Some(live);
         Ok(seen)

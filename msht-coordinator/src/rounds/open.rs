@@ -1,12 +1,12 @@
 //! Opening a round: from what the operator asks for to a signed announcement.
 
+use crate::store::Transaction;
 use msht_core::crypto::Digest;
 use msht_core::programme::{Period, PhaseHours, Programme};
 use msht_core::secagg::{
     Announcement, Deadlines, Proposal, Roster, RoundContext, Signed, Verified,
 };
 use msht_core::wire::encode;
-use sqlx::{Sqlite, Transaction};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
@@ -115,7 +115,7 @@ impl Coordinator {
     /// The announcement that `request` leads to, and what it stands on; whoever calls decides whether to commit.
     pub(super) async fn propose(
         &self,
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
         request: &RoundRequest,
     ) -> Result<Proposed, Error> {
         self.check_current(transaction).await?;

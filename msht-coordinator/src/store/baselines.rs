@@ -1,8 +1,6 @@
 //! Baselines in the store: each as the file it was imported from.
 
-use sqlx::Row;
-
-use super::{Result, Store, raise_news, signed};
+use super::{Result, Store, first, get, raise_news, signed};
 
 /// A kept baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,24 +32,24 @@ impl Store {
         limit: usize,
     ) -> Result<BaselineKept> {
         let mut transaction = self.begin().await?;
-        let others: i64 = sqlx::query("SELECT count(*) FROM baselines WHERE title <> ?")
+        let others = sqlx::query("SELECT count(*) FROM baselines WHERE title <> $1")
             .bind(&row.title)
             .fetch_one(&mut *transaction)
-            .await?
-            .try_get(0)?;
+            .await?;
+        let others: i64 = first(&others)?;
         let limit = signed(u64::try_from(limit).unwrap_or(u64::MAX))?;
         if others >= limit {
             return Ok(BaselineKept::TooMany);
         }
         if replace {
-            sqlx::query("DELETE FROM baselines WHERE title = ?")
+            sqlx::query("DELETE FROM baselines WHERE title = $1")
                 .bind(&row.title)
                 .execute(&mut *transaction)
                 .await?;
         }
         let inserted = sqlx::query(
             "INSERT INTO baselines (title, programme, source, licence, imported_at, file)
-             VALUES (?, ?, ?, ?, ?, ?)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (title) DO NOTHING",
         )
         .bind(&row.title)
@@ -78,12 +76,12 @@ impl Store {
         rows.iter()
             .map(|row| {
                 Ok(BaselineRow {
-                    title: row.try_get("title")?,
-                    programme: row.try_get("programme")?,
-                    source: row.try_get("source")?,
-                    licence: row.try_get("licence")?,
-                    imported_at: row.try_get("imported_at")?,
-                    file: row.try_get("file")?,
+                    title: get(row, "title")?,
+                    programme: get(row, "programme")?,
+                    source: get(row, "source")?,
+                    licence: get(row, "licence")?,
+                    imported_at: get(row, "imported_at")?,
+                    file: get(row, "file")?,
                 })
             })
             .collect()
@@ -92,7 +90,7 @@ impl Store {
     /// Forgets a baseline; whether there was one.
     pub(crate) async fn remove_baseline(&self, title: &str) -> Result<bool> {
         let mut transaction = self.begin().await?;
-        let removed = sqlx::query("DELETE FROM baselines WHERE title = ?")
+        let removed = sqlx::query("DELETE FROM baselines WHERE title = $1")
             .bind(title)
             .execute(&mut *transaction)
             .await?;

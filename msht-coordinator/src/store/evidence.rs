@@ -1,10 +1,10 @@
 //! Proof of misbehaviour in the store, in the form in which it is handed on.
 
 use msht_core::crypto::Digest;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
-use super::{Result, Store};
+use sqlx::any::AnyRow;
+
+use super::{Result, Store, get};
 
 /// Most pieces of evidence kept of one round, one for each partner it can have; more would let one partner fill the
 /// disk.
@@ -32,8 +32,9 @@ impl Store {
         row: &EvidenceRow,
     ) -> Result<()> {
         sqlx::query(
-            "INSERT OR IGNORE INTO evidence SELECT ?1, ?2, ?3, ?4, ?5, ?6
-             WHERE (SELECT COUNT(*) FROM evidence WHERE round = ?1) < ?7",
+            "INSERT INTO evidence SELECT $1, $2, $3, $4, $5, $6
+             WHERE (SELECT COUNT(*) FROM evidence WHERE round = $1) < $7
+             ON CONFLICT DO NOTHING",
         )
         .bind(round.as_bytes().as_slice())
         .bind(digest.as_bytes().as_slice())
@@ -49,16 +50,16 @@ impl Store {
 
     /// The evidence of a round, the oldest first.
     pub(crate) async fn evidence(&self, round: &Digest) -> Result<Vec<EvidenceRow>> {
-        let rows = sqlx::query("SELECT * FROM evidence WHERE round = ? ORDER BY rowid")
+        let rows = sqlx::query("SELECT * FROM evidence WHERE round = $1 ORDER BY found_at, digest")
             .bind(round.as_bytes().as_slice())
             .fetch_all(&self.pool)
             .await?;
-        let evidence = |row: &SqliteRow| {
+        let evidence = |row: &AnyRow| {
             Ok(EvidenceRow {
-                partner: row.try_get("partner")?,
-                offence: row.try_get("offence")?,
-                found_at: row.try_get("found_at")?,
-                file: row.try_get("file")?,
+                partner: get(row, "partner")?,
+                offence: get(row, "offence")?,
+                found_at: get(row, "found_at")?,
+                file: get(row, "file")?,
             })
         };
         rows.iter().map(evidence).collect()

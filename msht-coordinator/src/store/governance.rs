@@ -1,10 +1,8 @@
 //! Keys that came and went: changes of partners' keys, endorsements, revocations, handovers of the own key.
 
 use msht_core::crypto::{Digest, IdentityKey};
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Result, Store, fixed, raise_news};
+use super::{Connection, Result, Store, StoreError, Transaction, first, fixed, raise_news, small};
 
 /// An endorsement as it is stored.
 pub(crate) struct EndorsementRow<'a> {
@@ -39,10 +37,10 @@ impl Store {
     }
 
     pub(crate) async fn is_retired_in(
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         key: &IdentityKey,
     ) -> Result<bool> {
-        let row = sqlx::query("SELECT 1 FROM retired_keys WHERE key = ?")
+        let row = sqlx::query("SELECT 1 FROM retired_keys WHERE key = $1")
             .bind(key.as_bytes().as_slice())
             .fetch_optional(connection)
             .await?;
@@ -51,23 +49,23 @@ impl Store {
 
     /// The change by which this key was given up, as it was signed.
     pub(crate) async fn key_change_from_in(
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         key: &IdentityKey,
     ) -> Result<Option<Vec<u8>>> {
-        let row = sqlx::query("SELECT signed FROM key_changes WHERE old_key = ?")
+        let row = sqlx::query("SELECT signed FROM key_changes WHERE old_key = $1")
             .bind(key.as_bytes().as_slice())
             .fetch_optional(connection)
             .await?;
-        row.map(|row| Ok(row.try_get(0)?)).transpose()
+        row.map(|row| first(&row)).transpose()
     }
 
     /// Whether a round that this partner is invited to is open.
     pub(crate) async fn is_in_open_round_in(
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         partner: &str,
     ) -> Result<bool> {
         let row = sqlx::query(
-            "SELECT 1 FROM rounds JOIN invitations USING (round) WHERE state = 'open' AND partner = ?",
+            "SELECT 1 FROM rounds JOIN invitations USING (round) WHERE state = 'open' AND partner = $1",
         )
         .bind(partner)
         .fetch_optional(connection)
@@ -77,11 +75,11 @@ impl Store {
 
     /// Open rounds that this partner is invited to.
     pub(crate) async fn open_rounds_of_in(
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         partner: &str,
     ) -> Result<Vec<Digest>> {
         let rows = sqlx::query(
-            "SELECT round FROM rounds JOIN invitations USING (round) WHERE state = 'open' AND partner = ?",
+            "SELECT round FROM rounds JOIN invitations USING (round) WHERE state = 'open' AND partner = $1",
         )
         .bind(partner)
         .fetch_all(connection)
@@ -91,35 +89,38 @@ impl Store {
 
     /// Gives a partner another key; the old one is retired for good.
     pub(crate) async fn change_key_in(
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
         partner: &str,
         (old, new): (&IdentityKey, &IdentityKey),
         signed: &[u8],
         now: i64,
     ) -> Result<()> {
-        sqlx::query("UPDATE partners SET key = ? WHERE id = ? AND key = ?")
+        sqlx::query("UPDATE partners SET key = $1 WHERE id = $2 AND key = $3")
             .bind(new.as_bytes().as_slice())
             .bind(partner)
             .bind(old.as_bytes().as_slice())
             .execute(&mut **transaction)
             .await?;
-        sqlx::query("INSERT INTO key_changes (old_key, signed) VALUES (?, ?)")
-            .bind(old.as_bytes().as_slice())
-            .bind(signed)
-            .execute(&mut **transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO key_changes (number, old_key, signed)
+             SELECT COALESCE(MAX(number), 0) + 1, $1, $2 FROM key_changes",
+        )
+        .bind(old.as_bytes().as_slice())
+        .bind(signed)
+        .execute(&mut **transaction)
+        .await?;
         Self::retire_key_in(transaction, partner, old, "replaced by its partner", now).await
     }
 
     /// Nothing is taken from this key any more.
     async fn retire_key_in(
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
         partner: &str,
         key: &IdentityKey,
         reason: &str,
         now: i64,
     ) -> Result<()> {
-        sqlx::query("INSERT INTO retired_keys VALUES (?, ?, ?, ?)")
+        sqlx::query("INSERT INTO retired_keys VALUES ($1, $2, $3, $4)")
             .bind(key.as_bytes().as_slice())
             .bind(partner)
             .bind(reason)
@@ -131,16 +132,16 @@ impl Store {
 
     /// Takes a partner off the list, with its unused invites and every endorsement by or of it.
     pub(crate) async fn revoke_in(
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
         partner: &str,
         key: &IdentityKey,
         reason: &str,
         now: i64,
     ) -> Result<()> {
         for statement in [
-            "DELETE FROM partners WHERE id = ?",
-            "DELETE FROM invites WHERE partner = ? AND used_at IS NULL",
-            "DELETE FROM endorsements WHERE endorser = ?1 OR partner = ?1",
+            "DELETE FROM partners WHERE id = $1",
+            "DELETE FROM invites WHERE partner = $1 AND used_at IS NULL",
+            "DELETE FROM endorsements WHERE endorser = $1 OR partner = $1",
         ] {
             sqlx::query(statement)
                 .bind(partner)
@@ -152,36 +153,38 @@ impl Store {
 
     /// How many keys of this partner were replaced or revoked.
     pub(crate) async fn count_retired_in(
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         partner: &str,
     ) -> Result<usize> {
-        let row = sqlx::query("SELECT COUNT(*) FROM retired_keys WHERE partner = ?")
+        let row = sqlx::query("SELECT COUNT(*) FROM retired_keys WHERE partner = $1")
             .bind(partner)
             .fetch_one(connection)
             .await?;
-        let count: i64 = row.try_get(0)?;
-        usize::try_from(count).map_err(|_| super::StoreError::Damaged("number of keys"))
+        small(first(&row)?)
     }
 
     /// Keeps an endorsement; a later one of the same key takes its place. The same one again is no news.
     pub(crate) async fn endorse_in(
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
         row: &EndorsementRow<'_>,
     ) -> Result<()> {
-        let kept = sqlx::query("SELECT 1 FROM endorsements WHERE signed = ?")
+        let kept = sqlx::query("SELECT 1 FROM endorsements WHERE signed = $1")
             .bind(row.signed)
             .fetch_optional(&mut **transaction)
             .await?;
         if kept.is_some() {
             return Ok(());
         }
-        sqlx::query("INSERT OR REPLACE INTO endorsements VALUES (?, ?, ?, ?)")
-            .bind(row.endorser)
-            .bind(row.partner)
-            .bind(row.key.as_bytes().as_slice())
-            .bind(row.signed)
-            .execute(&mut **transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO endorsements VALUES ($1, $2, $3, $4)
+             ON CONFLICT (endorser, partner, key) DO UPDATE SET signed = excluded.signed",
+        )
+        .bind(row.endorser)
+        .bind(row.partner)
+        .bind(row.key.as_bytes().as_slice())
+        .bind(row.signed)
+        .execute(&mut **transaction)
+        .await?;
         raise_news(transaction).await
     }
 
@@ -202,29 +205,31 @@ impl Store {
 
     async fn signed_rows(&self, query: &'static str) -> Result<Vec<Vec<u8>>> {
         let rows = sqlx::query(query).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        rows.iter().map(first).collect()
     }
 
     /// How often the own key was handed over.
-    pub(crate) async fn count_handovers_in(connection: &mut SqliteConnection) -> Result<usize> {
+    pub(crate) async fn count_handovers_in(connection: &mut Connection) -> Result<usize> {
         let row = sqlx::query("SELECT COUNT(*) FROM handovers")
             .fetch_one(connection)
             .await?;
-        let count: i64 = row.try_get(0)?;
-        usize::try_from(count).map_err(|_| super::StoreError::Damaged("number of handovers"))
+        small(first(&row)?)
     }
 
     /// Puts a handover and the sealed new identity in place; invites with the old key stop being good.
     pub(crate) async fn hand_over_in(
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
         signed: &[u8],
         sealed_identity: (&str, &[u8]),
     ) -> Result<()> {
-        sqlx::query("INSERT INTO handovers (signed) VALUES (?)")
-            .bind(signed)
-            .execute(&mut **transaction)
-            .await?;
-        sqlx::query("UPDATE meta SET value = ? WHERE name = ?")
+        sqlx::query(
+            "INSERT INTO handovers (number, signed)
+             SELECT COALESCE(MAX(number), 0) + 1, $1 FROM handovers",
+        )
+        .bind(signed)
+        .execute(&mut **transaction)
+        .await?;
+        sqlx::query("UPDATE meta SET value = $1 WHERE name = $2")
             .bind(sealed_identity.1)
             .bind(sealed_identity.0)
             .execute(&mut **transaction)
@@ -236,26 +241,26 @@ impl Store {
     }
 
     /// Replaces every stored document by what `sign_again` makes of it.
-    pub(crate) async fn replace_signed_in<E: From<super::StoreError>>(
-        transaction: &mut Transaction<'static, Sqlite>,
+    pub(crate) async fn replace_signed_in<E: From<StoreError>>(
+        transaction: &mut Transaction,
         sign_again: impl Fn(SignedDocument, &[u8]) -> std::result::Result<Vec<u8>, E>,
     ) -> std::result::Result<(), E> {
         for (document, table, column) in SIGNED_DOCUMENTS {
-            let all = format!("SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL");
-            let replace = format!("UPDATE {table} SET {column} = ? WHERE rowid = ?");
+            let all = format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL");
+            // A signed document names what it is about: no two are the same bytes.
+            let replace = format!("UPDATE {table} SET {column} = $1 WHERE {column} = $2");
             let rows = sqlx::query(sqlx::AssertSqlSafe(all))
                 .fetch_all(&mut **transaction)
                 .await
-                .map_err(super::StoreError::from)?;
+                .map_err(StoreError::from)?;
             for row in rows {
-                let id: i64 = row.try_get(0).map_err(super::StoreError::from)?;
-                let bytes: Vec<u8> = row.try_get(1).map_err(super::StoreError::from)?;
+                let bytes: Vec<u8> = first(&row)?;
                 sqlx::query(sqlx::AssertSqlSafe(replace.clone()))
                     .bind(sign_again(document, &bytes)?)
-                    .bind(id)
+                    .bind(bytes)
                     .execute(&mut **transaction)
                     .await
-                    .map_err(super::StoreError::from)?;
+                    .map_err(StoreError::from)?;
             }
         }
         Ok(())

@@ -2,10 +2,10 @@
 
 use msht_core::crypto::Digest;
 use msht_core::secagg::{LedgerHead, head_may_follow};
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Result, Store, fixed, signed, unsigned};
+use sqlx::any::AnyRow;
+
+use super::{Connection, Result, Store, fixed, get, signed, unsigned};
 
 /// Most notices kept of one partner; more would let one partner fill the disk.
 const MAX_NOTICED: i64 = 100;
@@ -39,21 +39,18 @@ pub(crate) struct Notice<'a> {
     pub(crate) evidence: Option<(&'a [u8], &'a [u8])>,
 }
 
-fn head_of(row: &SqliteRow) -> Result<SignedHeadRow> {
+fn head_of(row: &AnyRow) -> Result<SignedHeadRow> {
     Ok(SignedHeadRow {
         head: LedgerHead {
-            length: unsigned(row.try_get("length")?)?,
+            length: unsigned(get(row, "length")?)?,
             digest: fixed(row, "head")?,
         },
-        proof: row.try_get("proof")?,
+        proof: get(row, "proof")?,
     })
 }
 
-async fn head_in(
-    connection: &mut SqliteConnection,
-    partner: &str,
-) -> Result<Option<SignedHeadRow>> {
-    let row = sqlx::query("SELECT length, head, proof FROM heads WHERE partner = ?")
+async fn head_in(connection: &mut Connection, partner: &str) -> Result<Option<SignedHeadRow>> {
+    let row = sqlx::query("SELECT length, head, proof FROM heads WHERE partner = $1")
         .bind(partner)
         .fetch_optional(connection)
         .await?;
@@ -86,7 +83,7 @@ impl Store {
             _ => HeadTaken::Followed,
         };
         sqlx::query(
-            "INSERT INTO heads (partner, length, head, proof, told_at) VALUES (?, ?, ?, ?, ?)
+            "INSERT INTO heads (partner, length, head, proof, told_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (partner) DO UPDATE SET length = excluded.length, head = excluded.head,
              proof = excluded.proof, told_at = excluded.told_at",
         )
@@ -104,9 +101,10 @@ impl Store {
     /// Keeps a notice; the same one again changes nothing.
     pub(crate) async fn notice(&self, notice: &Notice<'_>, now: i64) -> Result<()> {
         sqlx::query(
-            "INSERT OR IGNORE INTO noticed (partner, what, round, first, second, noticed_at)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6
-             WHERE (SELECT COUNT(*) FROM noticed WHERE partner = ?1) < ?7",
+            "INSERT INTO noticed (partner, what, round, first, second, noticed_at)
+             SELECT $1, $2, $3, $4, $5, $6
+             WHERE (SELECT COUNT(*) FROM noticed WHERE partner = $1) < $7
+             ON CONFLICT DO NOTHING",
         )
         .bind(notice.partner)
         .bind(notice.what)
@@ -122,11 +120,18 @@ impl Store {
 
     /// Everything noticed: partner, what and when, the oldest first.
     pub(crate) async fn noticed(&self) -> Result<Vec<(String, String, i64)>> {
-        let rows =
-            sqlx::query("SELECT partner, what, noticed_at FROM noticed ORDER BY noticed_at, rowid")
-                .fetch_all(&self.pool)
-                .await?;
-        let notice = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let rows = sqlx::query(
+            "SELECT partner, what, noticed_at FROM noticed ORDER BY noticed_at, partner, what",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let notice = |row: &AnyRow| {
+            Ok((
+                get(row, "partner")?,
+                get(row, "what")?,
+                get(row, "noticed_at")?,
+            ))
+        };
         rows.iter().map(notice).collect()
     }
 
@@ -134,13 +139,13 @@ impl Store {
     pub(crate) async fn noticed_in(&self, round: &Digest) -> Result<Vec<(String, String)>> {
         let rows = sqlx::query(
             "SELECT noticed.partner, what FROM noticed
-             JOIN invitations ON invitations.partner = noticed.partner AND invitations.round = ?1
-             WHERE noticed.round = ?1 OR noticed.round IS NULL ORDER BY noticed_at, noticed.rowid",
+             JOIN invitations ON invitations.partner = noticed.partner AND invitations.round = $1
+             WHERE noticed.round = $1 OR noticed.round IS NULL ORDER BY noticed_at, noticed.partner, what",
         )
         .bind(round.as_bytes().as_slice())
         .fetch_all(&self.pool)
         .await?;
-        let notice = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let notice = |row: &AnyRow| Ok((get(row, "partner")?, get(row, "what")?));
         rows.iter().map(notice).collect()
     }
 }

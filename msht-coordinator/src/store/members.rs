@@ -2,10 +2,10 @@
 
 use msht_core::crypto::{Digest, IdentityKey};
 use msht_core::secagg::{Partner, PartnerKind};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Row, Sqlite, Transaction};
 
-use super::{Result, Store, StoreError, fixed, signed};
+use sqlx::any::AnyRow;
+
+use super::{Connection, Result, Store, StoreError, Transaction, first, fixed, get, signed};
 use crate::reminders::InviteStatus;
 
 /// An invite as stored: the token itself is not.
@@ -40,21 +40,21 @@ pub(crate) enum InviteUse {
     Revoked,
 }
 
-fn kind_of(row: &SqliteRow) -> Result<PartnerKind> {
-    let word: String = row.try_get("kind")?;
+fn kind_of(row: &AnyRow) -> Result<PartnerKind> {
+    let word: String = get(row, "kind")?;
     PartnerKind::from_word(&word).ok_or(StoreError::Damaged("kind of partner"))
 }
 
-fn partner_of(row: &SqliteRow) -> Result<PartnerRow> {
+fn partner_of(row: &AnyRow) -> Result<PartnerRow> {
     let partner = Partner {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
+        id: get(row, "id")?,
+        name: get(row, "name")?,
         kind: kind_of(row)?,
         key: IdentityKey::from_bytes(fixed::<32>(row, "key")?.0),
     };
     Ok(PartnerRow {
         partner,
-        enrolled_at: row.try_get("enrolled_at")?,
+        enrolled_at: get(row, "enrolled_at")?,
     })
 }
 
@@ -62,11 +62,11 @@ impl Store {
     /// Stores an invite; unused earlier ones for the same partner stop being good.
     pub(crate) async fn add_invite(&self, invite: &InviteRow) -> Result<()> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM invites WHERE partner = ? AND used_at IS NULL")
+        sqlx::query("DELETE FROM invites WHERE partner = $1 AND used_at IS NULL")
             .bind(&invite.partner)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("INSERT INTO invites VALUES (?, ?, ?, ?, ?, NULL)")
+        sqlx::query("INSERT INTO invites VALUES ($1, $2, $3, $4, $5, NULL)")
             .bind(invite.token_hash.as_bytes().as_slice())
             .bind(&invite.partner)
             .bind(&invite.name)
@@ -87,10 +87,10 @@ impl Store {
         rows.iter()
             .map(|row| {
                 Ok(InviteStatus {
-                    partner: row.try_get("partner")?,
-                    name: row.try_get("name")?,
-                    expires_at: row.try_get("expires_at")?,
-                    used_at: row.try_get("used_at")?,
+                    partner: get(row, "partner")?,
+                    name: get(row, "name")?,
+                    expires_at: get(row, "expires_at")?,
+                    used_at: get(row, "used_at")?,
                 })
             })
             .collect()
@@ -99,7 +99,7 @@ impl Store {
     /// Takes the unused invite of a partner away. Returns whether there was one.
     pub(crate) async fn withdraw_invite(&self, partner: &str) -> Result<bool> {
         let mut transaction = self.begin().await?;
-        let gone = sqlx::query("DELETE FROM invites WHERE partner = ? AND used_at IS NULL")
+        let gone = sqlx::query("DELETE FROM invites WHERE partner = $1 AND used_at IS NULL")
             .bind(partner)
             .execute(&mut *transaction)
             .await?;
@@ -116,7 +116,7 @@ impl Store {
     ) -> Result<InviteUse> {
         let mut transaction = self.begin().await?;
         let known = partner_by_key(&mut transaction, key).await?;
-        let invite = sqlx::query("SELECT * FROM invites WHERE token_hash = ?")
+        let invite = sqlx::query("SELECT * FROM invites WHERE token_hash = $1")
             .bind(token_hash.as_bytes().as_slice())
             .fetch_optional(&mut *transaction)
             .await?;
@@ -126,8 +126,8 @@ impl Store {
                 None => InviteUse::Unknown,
             });
         };
-        let id: String = invite.try_get("partner")?;
-        let used_at: Option<i64> = invite.try_get("used_at")?;
+        let id: String = get(&invite, "partner")?;
+        let used_at: Option<i64> = get(&invite, "used_at")?;
         if let Some(known) = known {
             let same = used_at.is_some() && known.partner.id == id;
             return Ok(if same {
@@ -142,12 +142,12 @@ impl Store {
         if Self::is_retired_in(&mut transaction, key).await? {
             return Ok(InviteUse::Revoked);
         }
-        if invite.try_get::<i64, _>("expires_at")? < now {
+        if get::<i64>(&invite, "expires_at")? < now {
             return Ok(InviteUse::Expired);
         }
         let partner = Partner {
             id,
-            name: invite.try_get("name")?,
+            name: get(&invite, "name")?,
             kind: kind_of(&invite)?,
             key: *key,
         };
@@ -165,7 +165,7 @@ impl Store {
 
     /// The partner with this id.
     pub(crate) async fn partner_by_id(&self, id: &str) -> Result<Option<Partner>> {
-        let row = sqlx::query("SELECT * FROM partners WHERE id = ?")
+        let row = sqlx::query("SELECT * FROM partners WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.pool)
             .await?;
@@ -178,7 +178,7 @@ impl Store {
         Self::partners_in(&mut connection).await
     }
 
-    pub(crate) async fn partners_in(connection: &mut SqliteConnection) -> Result<Vec<PartnerRow>> {
+    pub(crate) async fn partners_in(connection: &mut Connection) -> Result<Vec<PartnerRow>> {
         let rows = sqlx::query("SELECT * FROM partners ORDER BY id")
             .fetch_all(connection)
             .await?;
@@ -187,11 +187,11 @@ impl Store {
 
     /// The signed bytes of a roster version.
     pub(crate) async fn roster(&self, version: u64) -> Result<Option<Vec<u8>>> {
-        let row = sqlx::query("SELECT signed FROM rosters WHERE version = ?")
+        let row = sqlx::query("SELECT signed FROM rosters WHERE version = $1")
             .bind(signed(version)?)
             .fetch_optional(&self.pool)
             .await?;
-        row.map(|row| Ok(row.try_get(0)?)).transpose()
+        row.map(|row| first(&row)).transpose()
     }
 
     /// The signed bytes of the latest roster version.
@@ -200,21 +200,19 @@ impl Store {
         Self::latest_roster_in(&mut connection).await
     }
 
-    pub(crate) async fn latest_roster_in(
-        connection: &mut SqliteConnection,
-    ) -> Result<Option<Vec<u8>>> {
+    pub(crate) async fn latest_roster_in(connection: &mut Connection) -> Result<Option<Vec<u8>>> {
         let row = sqlx::query("SELECT signed FROM rosters ORDER BY version DESC LIMIT 1")
             .fetch_optional(connection)
             .await?;
-        row.map(|row| Ok(row.try_get(0)?)).transpose()
+        row.map(|row| first(&row)).transpose()
     }
 
     pub(crate) async fn add_roster_in(
-        transaction: &mut Transaction<'static, Sqlite>,
+        transaction: &mut Transaction,
         version: u64,
         bytes: &[u8],
     ) -> Result<()> {
-        sqlx::query("INSERT INTO rosters VALUES (?, ?)")
+        sqlx::query("INSERT INTO rosters VALUES ($1, $2)")
             .bind(signed(version)?)
             .bind(bytes)
             .execute(&mut **transaction)
@@ -224,10 +222,10 @@ impl Store {
 }
 
 async fn partner_by_key(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key: &IdentityKey,
 ) -> Result<Option<PartnerRow>> {
-    let row = sqlx::query("SELECT * FROM partners WHERE key = ?")
+    let row = sqlx::query("SELECT * FROM partners WHERE key = $1")
         .bind(key.as_bytes().as_slice())
         .fetch_optional(connection)
         .await?;
@@ -235,17 +233,17 @@ async fn partner_by_key(
 }
 
 async fn enrol(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     token_hash: &Digest,
     partner: &Partner,
     now: i64,
 ) -> Result<()> {
-    sqlx::query("UPDATE invites SET used_at = ? WHERE token_hash = ?")
+    sqlx::query("UPDATE invites SET used_at = $1 WHERE token_hash = $2")
         .bind(now)
         .bind(token_hash.as_bytes().as_slice())
         .execute(&mut *connection)
         .await?;
-    sqlx::query("INSERT INTO partners VALUES (?, ?, ?, ?, ?)")
+    sqlx::query("INSERT INTO partners VALUES ($1, $2, $3, $4, $5)")
         .bind(&partner.id)
         .bind(&partner.name)
         .bind(partner.kind.word())

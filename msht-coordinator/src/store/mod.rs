@@ -1,52 +1,50 @@
-//! What the coordinator keeps: one SQLite file, written so that what was acknowledged survives a power cut.
+//! What the coordinator keeps: a SQLite file of its own, or a PostgreSQL database that two replicas may share.
 //!
-//! Write-ahead log with `synchronous = FULL`, both read back at open. Deleted content is overwritten, so that
-//! masked vectors do not stay behind in free pages (C7); copies that the file system or a back-up made are outside
-//! its reach. Whatever changes what nodes can read also raises the news number, in the same transaction.
+//! Both are written so that what was acknowledged survives a power cut, which is read back at open and refused
+//! otherwise. Every statement below is one that both understand; what only one of them does is in `sqlite` and
+//! `postgres`. One transaction writes at a time: it holds the write lock from its beginning, so that what it reads stays
+//! true. Whatever changes what nodes can read also raises the news number, in the same transaction.
 
 mod baselines;
 mod certificates;
 mod evidence;
 mod governance;
 mod heads;
+mod leases;
 mod members;
+mod postgres;
 mod programmes;
 mod rounds;
-mod schema;
+mod sqlite;
 
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
-};
-use sqlx::{Connection, Row, Sqlite, Transaction};
-
-use schema::MIGRATIONS;
+use sqlx::any::{Any, AnyConnectOptions, AnyPoolOptions, AnyRow};
+use sqlx::{AnyConnection, AnyPool, Row as _};
 
 pub(crate) use baselines::{BaselineKept, BaselineRow};
 pub(crate) use evidence::EvidenceRow;
 pub(crate) use governance::{EndorsementRow, SignedDocument};
 pub(crate) use heads::{HeadTaken, Notice, SignedHeadRow};
+pub(crate) use leases::{LEASE_BEAT, Lease};
 pub(crate) use members::{InviteRow, InviteUse};
+pub use postgres::DatabaseUrl;
 pub(crate) use programmes::ProgrammeRow;
-pub(crate) use rounds::{Action, NewRound, ReleaseRow, RoundRow, RoundStateRow};
+pub(crate) use rounds::{Action, CommandOutcome, NewRound, ReleaseRow, RoundRow, RoundStateRow};
 
 /// How long a writer waits for another one; a commit takes milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections to the file: one writes, the others read meanwhile.
+/// Connections to the database: one writes, the others read meanwhile.
 const MAX_CONNECTIONS: u32 = 4;
-/// What `PRAGMA synchronous` reads back for FULL.
-const SYNCHRONOUS_FULL: i64 = 2;
 
 /// What went wrong in the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite refused or failed.
+    /// The database refused or failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// The file would lose what was acknowledged when the power fails.
+    /// The database would lose what was acknowledged when the power fails.
     #[error("the database does not keep what it stores: {setting} is {found}, not {needed}")]
     NotDurable {
         /// The setting.
@@ -56,10 +54,10 @@ pub enum StoreError {
         /// The value needed.
         needed: &'static str,
     },
-    /// A newer program wrote the file.
+    /// A newer program wrote the database.
     #[error("the database has version {found}, newer than the {known} this program knows")]
     Newer {
-        /// Version of the file.
+        /// Version of the database.
         found: i64,
         /// Newest version this program knows.
         known: i64,
@@ -70,112 +68,131 @@ pub enum StoreError {
     /// A number does not fit the database.
     #[error("a number is too large to be stored")]
     TooLarge,
+    /// Not the address of a database.
+    #[error("the address of the database cannot be used: {0}")]
+    Address(&'static str),
+    /// Another replica works on the round now.
+    #[error("another replica of the coordinator works on the round")]
+    Busy,
+    /// Another replica, or another message, came first; nothing was stored.
+    #[error("another replica of the coordinator came first; nothing was stored")]
+    Overtaken,
 }
 
 impl StoreError {
     pub(crate) fn is_configuration(&self) -> bool {
-        matches!(self, Self::NotDurable { .. } | Self::Newer { .. }) || self.is_not_writable()
+        matches!(
+            self,
+            Self::NotDurable { .. } | Self::Newer { .. } | Self::Address(_)
+        ) || self.is_not_writable()
     }
 
-    /// The file, or the disk it is on, cannot be written to or not be opened.
+    /// The database, or the disk it is on, cannot be written to or not be opened.
     pub(crate) fn is_not_writable(&self) -> bool {
-        // SQLITE_READONLY is 8, SQLITE_CANTOPEN 14.
-        matches!(self.sqlite_code(), Some(8 | 14))
+        let code = self.code();
+        let code = code.as_deref();
+        sqlite::is_not_writable(code) || postgres::is_not_writable(code)
     }
 
-    /// There is no room: SQLITE_FULL is 13, and SQLITE_IOERR (10) is what a limit on file sizes looks like.
+    /// There is no room.
     pub(crate) fn is_full(&self) -> bool {
-        matches!(self.sqlite_code(), Some(10 | 13))
+        let code = self.code();
+        let code = code.as_deref();
+        sqlite::is_full(code) || postgres::is_full(code)
     }
 
-    /// SQLite's primary result code: the low byte of what it reports.
-    fn sqlite_code(&self) -> Option<u32> {
+    /// The database cannot be reached, which passes by itself.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)
+            || postgres::is_starting_or_stopping(self.code().as_deref())
+    }
+
+    /// What the database calls it: SQLite a number, PostgreSQL five letters and digits.
+    fn code(&self) -> Option<String> {
         let Self::Database(sqlx::Error::Database(error)) = self else {
             return None;
         };
-        let code = error.code().and_then(|code| code.parse::<u32>().ok());
-        code.map(|code| code & 0xff)
+        error.code().map(std::borrow::Cow::into_owned)
     }
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
 
+/// A connection to either database.
+pub(crate) type Connection = AnyConnection;
+/// A transaction of either database; what it did not commit is undone when it is dropped.
+pub(crate) type Transaction = sqlx::Transaction<'static, Any>;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A file that one process at a time works on: the lock of the data directory sees to it.
+    Sqlite,
+    /// A server that replicas share.
+    Postgres,
+}
+
 /// The open database.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
-    pool: SqlitePool,
-}
-
-fn options(path: &Path, create: bool) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(create)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("secure_delete", "ON")
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
-}
-
-/// Refuses a connection that would acknowledge what it may lose (C4).
-async fn check_durability(connection: &mut SqliteConnection) -> Result<()> {
-    let synchronous: i64 = sqlx::query("PRAGMA synchronous")
-        .fetch_one(&mut *connection)
-        .await?
-        .try_get(0)?;
-    if synchronous != SYNCHRONOUS_FULL {
-        return Err(StoreError::NotDurable {
-            setting: "synchronous",
-            found: synchronous.to_string(),
-            needed: "2 (FULL)",
-        });
-    }
-    let journal: String = sqlx::query("PRAGMA journal_mode")
-        .fetch_one(&mut *connection)
-        .await?
-        .try_get(0)?;
-    if journal != "wal" {
-        return Err(StoreError::NotDurable {
-            setting: "journal_mode",
-            found: journal,
-            needed: "wal",
-        });
-    }
-    Ok(())
-}
-
-async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
-    let known = i64::try_from(MIGRATIONS.len()).map_err(|_| StoreError::TooLarge)?;
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let found: i64 = sqlx::query("PRAGMA user_version")
-        .fetch_one(&mut *transaction)
-        .await?
-        .try_get(0)?;
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
-    let done = usize::try_from(found).map_err(|_| StoreError::Damaged("schema version"))?;
-    for migration in MIGRATIONS.into_iter().skip(done) {
-        sqlx::raw_sql(migration).execute(&mut *transaction).await?;
-    }
-    transaction.commit().await?;
-    Ok(())
+    pool: AnyPool,
+    kind: Kind,
 }
 
 impl Store {
-    /// Opens the file and brings it to this program's version; makes it only where `create` says so.
+    /// Opens the SQLite file and brings it to this program's version; makes it only where `create` says so.
     pub(crate) async fn open(path: &Path, create: bool) -> Result<Self> {
-        let pool = SqlitePoolOptions::new()
+        let options = sqlite::options(path, create)?;
+        Self::connect(Kind::Sqlite, options).await
+    }
+
+    /// Opens the PostgreSQL database and brings it to this program's version.
+    pub(crate) async fn open_at(database: &DatabaseUrl) -> Result<Self> {
+        Self::connect(Kind::Postgres, database.options()).await
+    }
+
+    async fn connect(kind: Kind, options: AnyConnectOptions) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let pool = AnyPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(BUSY_TIMEOUT)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    match kind {
+                        Kind::Sqlite => sqlite::set_up(connection).await,
+                        Kind::Postgres => postgres::set_up(connection).await,
+                    }
+                })
+            })
             // After a full disk SQLite has rolled back by itself, and sqlx takes the connection to be in a
             // transaction for ever: such a connection is closed and another one opened.
-            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-            .connect_with(options(path, create))
+            .before_acquire(|connection, _| {
+                let is_fit = !sqlx::Connection::is_in_transaction(connection);
+                Box::pin(async move { Ok(is_fit) })
+            })
+            .connect_with(options)
             .await?;
         let mut connection = pool.acquire().await?;
-        check_durability(&mut connection).await?;
-        migrate(&mut connection).await?;
-        Ok(Self { pool })
+        match kind {
+            Kind::Sqlite => {
+                sqlite::check_durability(&mut connection).await?;
+                sqlite::migrate(&mut connection).await?;
+            }
+            Kind::Postgres => {
+                postgres::check_durability(&mut connection).await?;
+                postgres::migrate(&mut connection).await?;
+            }
+        }
+        drop(connection);
+        Ok(Self { pool, kind })
+    }
+
+    /// Whether other processes may work on the rounds in it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.kind == Kind::Postgres
     }
 
     /// Closes every connection.
@@ -183,22 +200,23 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Writes a copy of the database, as of one moment, to an empty file.
+    /// Writes a copy of the SQLite database, as of one moment, to an empty file.
     pub(crate) async fn copy_into(&self, file: &Path) -> Result<()> {
         let name = file.to_str().ok_or(StoreError::Damaged("file name"))?;
-        sqlx::query("VACUUM INTO ?")
+        sqlx::query("VACUUM INTO $1")
             .bind(name)
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    /// Checks that every page can be read.
+    /// Checks that every page of the SQLite database can be read.
     pub(crate) async fn check_whole(&self) -> Result<()> {
-        let found: String = sqlx::query("PRAGMA integrity_check")
-            .fetch_one(&self.pool)
-            .await?
-            .try_get(0)?;
+        let found: String = first(
+            &sqlx::query("PRAGMA integrity_check")
+                .fetch_one(&self.pool)
+                .await?,
+        )?;
         if found == "ok" {
             return Ok(());
         }
@@ -206,34 +224,69 @@ impl Store {
     }
 
     /// A transaction that holds the write lock from its beginning, so that what it reads stays true.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    pub(crate) async fn begin(&self) -> Result<Transaction> {
+        match self.kind {
+            Kind::Sqlite => Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?),
+            Kind::Postgres => {
+                let mut transaction = self.pool.begin().await?;
+                sqlx::query("SELECT number FROM news FOR UPDATE")
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                Ok(transaction)
+            }
+        }
+    }
+
+    /// What was erased is taken out of the files too, as far as the database can; a reader may prevent it, and the next
+    /// round's end tries again.
+    async fn purge(&self) {
+        let statement = match self.kind {
+            // The write-ahead log, which still holds what was erased, is moved into the file and emptied.
+            Kind::Sqlite => "PRAGMA wal_checkpoint(TRUNCATE)",
+            Kind::Postgres => "VACUUM records",
+        };
+        if let Err(error) = sqlx::query(statement).fetch_all(&self.pool).await {
+            tracing::warn!(%error, "what was erased is still in the files of the database");
+        }
     }
 
     pub(crate) async fn meta(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let row = sqlx::query("SELECT value FROM meta WHERE name = ?")
+        let row = sqlx::query("SELECT value FROM meta WHERE name = $1")
             .bind(name)
             .fetch_optional(&self.pool)
             .await?;
-        row.map(|row| Ok(row.try_get(0)?)).transpose()
+        row.map(|row| first(&row)).transpose()
     }
 
-    pub(crate) async fn put_meta(&self, name: &str, value: &[u8]) -> Result<()> {
-        sqlx::query("INSERT INTO meta VALUES (?, ?)")
-            .bind(name)
-            .bind(value)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+    /// Stores what a coordinator is, once. Returns whether this was the once.
+    pub(crate) async fn found(&self, values: &[(&str, &[u8])]) -> Result<bool> {
+        let mut transaction = self.begin().await?;
+        for (name, value) in values {
+            let done = sqlx::query("INSERT INTO meta VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(*name)
+                .bind(*value)
+                .execute(&mut *transaction)
+                .await?;
+            if done.rows_affected() == 0 {
+                return Ok(false);
+            }
+        }
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Makes every attempt to store a record fail, as a full disk does, or lets it work again.
     #[cfg(test)]
     pub(crate) async fn block_records(&self, block: bool) {
-        let statement = if block {
-            "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(ABORT, 'full'); END"
-        } else {
-            "DROP TRIGGER full"
+        let statement = match (self.kind, block) {
+            (Kind::Sqlite, true) => {
+                "CREATE TRIGGER full BEFORE INSERT ON records BEGIN SELECT RAISE(ABORT, 'full'); END"
+            }
+            (Kind::Sqlite, false) => "DROP TRIGGER full",
+            (Kind::Postgres, true) => {
+                "ALTER TABLE records ADD CONSTRAINT no_room CHECK (sequence < 0) NOT VALID"
+            }
+            (Kind::Postgres, false) => "ALTER TABLE records DROP CONSTRAINT no_room",
         };
         sqlx::query(statement).execute(&self.pool).await.unwrap();
     }
@@ -243,12 +296,12 @@ impl Store {
         let row = sqlx::query("SELECT number FROM news")
             .fetch_one(&self.pool)
             .await?;
-        unsigned(row.try_get(0)?)
+        unsigned(first(&row)?)
     }
 }
 
 /// Raises the news number, with whatever else `connection`'s transaction changes.
-async fn raise_news(connection: &mut SqliteConnection) -> Result<()> {
+async fn raise_news(connection: &mut Connection) -> Result<()> {
     sqlx::query("UPDATE news SET number = number + 1")
         .execute(connection)
         .await?;
@@ -263,138 +316,38 @@ fn signed(number: u64) -> Result<i64> {
     i64::try_from(number).map_err(|_| StoreError::TooLarge)
 }
 
+/// What a column holds. What is wrong with it is not told further: the driver's message would show the value.
+fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T>
+where
+    T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
+{
+    row.try_get(column).map_err(|_| StoreError::Damaged(column))
+}
+
+/// What the only column holds.
+fn first<'r, T>(row: &'r AnyRow) -> Result<T>
+where
+    T: sqlx::Decode<'r, Any> + sqlx::Type<Any>,
+{
+    row.try_get(0).map_err(|_| StoreError::Damaged("value"))
+}
+
+/// A number that is smaller than the database's.
+fn small<T: TryFrom<i64>>(number: i64) -> Result<T> {
+    T::try_from(number).map_err(|_| StoreError::Damaged("number"))
+}
+
 /// A column that holds exactly `N` bytes.
 fn fixed<const N: usize>(
-    row: &SqliteRow,
+    row: &AnyRow,
     column: &'static str,
 ) -> Result<msht_core::crypto::HexBytes<N>> {
-    let bytes: Vec<u8> = row.try_get(column)?;
+    let bytes: Vec<u8> = get(row, column)?;
     let bytes = <[u8; N]>::try_from(bytes).map_err(|_| StoreError::Damaged(column))?;
     Ok(msht_core::crypto::HexBytes(bytes))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use sqlx::ConnectOptions;
-
-    #[tokio::test]
-    async fn a_connection_that_may_lose_what_it_acknowledged_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("s");
-        for (setting, weaker) in [
-            (
-                "synchronous",
-                options(&path, true).synchronous(SqliteSynchronous::Normal),
-            ),
-            (
-                "journal_mode",
-                options(&directory.path().join("t"), true).journal_mode(SqliteJournalMode::Memory),
-            ),
-        ] {
-            let mut connection = weaker.connect().await.unwrap();
-            let refused = check_durability(&mut connection).await.unwrap_err();
-            assert!(
-                matches!(refused, StoreError::NotDurable { setting: found, .. } if found == setting)
-            );
-        }
-        let mut connection = options(&path, true).connect().await.unwrap();
-        check_durability(&mut connection).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn every_connection_of_the_pool_keeps_what_it_stores() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("s"), true)
-            .await
-            .unwrap();
-        let mut held = Vec::new();
-        for _ in 0..MAX_CONNECTIONS {
-            let mut connection = store.pool.acquire().await.unwrap();
-            check_durability(&mut connection).await.unwrap();
-            held.push(connection);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_missing_or_newer_file_is_refused_and_opening_twice_changes_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("s");
-        assert!(Store::open(&path, false).await.is_err());
-        let store = Store::open(&path, true).await.unwrap();
-        store.put_meta("a", b"b").await.unwrap();
-        store.close().await;
-        let store = Store::open(&path, false).await.unwrap();
-        assert_eq!(store.meta("a").await.unwrap().as_deref(), Some(&b"b"[..]));
-        sqlx::query("PRAGMA user_version = 99")
-            .execute(&store.pool)
-            .await
-            .unwrap();
-        store.close().await;
-        let newer = Store::open(&path, false).await.unwrap_err();
-        assert!(matches!(newer, StoreError::Newer { found: 99, .. }));
-    }
-
-    /// A database as the program of version `version` left it, with a partner, a programme and a round.
-    async fn database_of(path: &Path, version: usize) {
-        let mut connection = options(path, true).connect().await.unwrap();
-        for migration in &MIGRATIONS[..version] {
-            sqlx::raw_sql(*migration)
-                .execute(&mut connection)
-                .await
-                .unwrap();
-        }
-        sqlx::raw_sql(
-            "INSERT INTO meta VALUES ('address', x'61');
-             INSERT INTO partners (id, name, kind, key, enrolled_at)
-             VALUES ('p1', 'Partner', 'ngo', zeroblob(32), 5);
-             INSERT INTO rounds VALUES (zeroblob(32), 1, 'small', '2026-Q3', 1, x'00', 'open', 2, NULL);
-             INSERT INTO invitations VALUES (zeroblob(32), 'p1');
-             INSERT INTO refused VALUES (zeroblob(32), 'p1', zeroblob(32), 'why');",
-        )
-        .execute(&mut connection)
-        .await
-        .unwrap();
-        connection.close().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_database_of_every_earlier_version_opens_whole_and_is_brought_up_to_date() {
-        for version in 1..=MIGRATIONS.len() {
-            let directory = tempfile::tempdir().unwrap();
-            let path = directory.path().join("s");
-            database_of(&path, version).await;
-            for _twice in 0..2 {
-                let store = Store::open(&path, false).await.unwrap();
-                store.check_whole().await.unwrap();
-                assert_eq!(store.partners().await.unwrap()[0].partner.id, "p1");
-                let round = store.rounds().await.unwrap().remove(0);
-                assert_eq!(round.state, RoundStateRow::Open(2));
-                assert!(store.is_invited(&round.round, "p1").await.unwrap());
-                assert_eq!(store.refused(&round.round).await.unwrap().len(), 1);
-                assert!(store.head("p1").await.unwrap().is_none());
-                assert!(store.noticed_in(&round.round).await.unwrap().is_empty());
-                assert!(store.baselines().await.unwrap().is_empty());
-                store.close().await;
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_connection_left_in_a_transaction_is_not_used_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("s"), true)
-            .await
-            .unwrap();
-        for _ in 0..2 * MAX_CONNECTIONS {
-            let mut transaction = store.begin().await.unwrap();
-            // What SQLite does by itself when the disk is full.
-            sqlx::query("ROLLBACK")
-                .execute(&mut *transaction)
-                .await
-                .unwrap();
-            assert!(transaction.commit().await.is_err());
-        }
-        store.put_meta("a", b"b").await.unwrap();
-    }
-}
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

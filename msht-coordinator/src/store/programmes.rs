@@ -1,10 +1,10 @@
 //! Published programmes in the store.
 
 use msht_core::crypto::Digest;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
-use super::{Result, Store, fixed, raise_news};
+use sqlx::any::AnyRow;
+
+use super::{Result, Store, fixed, get, raise_news, small};
 
 /// A published programme.
 #[derive(Debug, Clone)]
@@ -16,13 +16,13 @@ pub(crate) struct ProgrammeRow {
     pub(crate) signed: Vec<u8>,
 }
 
-fn programme_of(row: &SqliteRow) -> Result<ProgrammeRow> {
+fn programme_of(row: &AnyRow) -> Result<ProgrammeRow> {
     Ok(ProgrammeRow {
-        id: row.try_get("id")?,
-        version: row.try_get("version")?,
-        title: row.try_get("title")?,
+        id: get(row, "id")?,
+        version: small(get(row, "version")?)?,
+        title: get(row, "title")?,
         digest: fixed(row, "digest")?,
-        signed: row.try_get("signed")?,
+        signed: get(row, "signed")?,
     })
 }
 
@@ -30,13 +30,13 @@ impl Store {
     /// Makes a programme the current version of its id.
     pub(crate) async fn publish_programme(&self, programme: &ProgrammeRow) -> Result<()> {
         let mut transaction = self.begin().await?;
-        sqlx::query("UPDATE programmes SET current = 0 WHERE id = ?")
+        sqlx::query("UPDATE programmes SET current = 0 WHERE id = $1")
             .bind(&programme.id)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("INSERT INTO programmes VALUES (?, ?, ?, ?, ?, 1)")
+        sqlx::query("INSERT INTO programmes VALUES ($1, $2, $3, $4, $5, 1)")
             .bind(&programme.id)
-            .bind(programme.version)
+            .bind(i64::from(programme.version))
             .bind(&programme.title)
             .bind(programme.digest.as_bytes().as_slice())
             .bind(&programme.signed)
@@ -48,7 +48,7 @@ impl Store {
 
     /// The current version of a programme.
     pub(crate) async fn current_programme(&self, id: &str) -> Result<Option<ProgrammeRow>> {
-        let row = sqlx::query("SELECT * FROM programmes WHERE id = ? AND current = 1")
+        let row = sqlx::query("SELECT * FROM programmes WHERE id = $1 AND current = 1")
             .bind(id)
             .fetch_optional(&self.pool)
             .await?;
@@ -57,7 +57,7 @@ impl Store {
 
     /// The programme with this digest, current or not.
     pub(crate) async fn programme(&self, digest: &Digest) -> Result<Option<ProgrammeRow>> {
-        let row = sqlx::query("SELECT * FROM programmes WHERE digest = ?")
+        let row = sqlx::query("SELECT * FROM programmes WHERE digest = $1")
             .bind(digest.as_bytes().as_slice())
             .fetch_optional(&self.pool)
             .await?;

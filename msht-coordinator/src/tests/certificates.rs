@@ -226,7 +226,7 @@ async fn a_partner_that_unmasked_cannot_state_that_it_did_not_even_after_its_mes
         .abort_round(&setting.round)
         .await
         .unwrap();
-    let records = setting.coordinator.store().records(&setting.round).await;
+    let records = setting.coordinator.store().records(&setting.round, 0).await;
     assert!(records.unwrap().is_empty());
     let said = reason(setting.hand_in(1, setting.statement(1)).await);
     assert!(said.contains("C3"), "{said}");

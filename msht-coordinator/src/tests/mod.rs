@@ -7,6 +7,7 @@ mod floods;
 mod governance;
 mod operator;
 mod refusals;
+mod replicas;
 mod rounds;
 mod rules;
 mod simulated;
@@ -22,6 +23,7 @@ use msht_core::secagg::PartnerKind;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::store::testing::fresh_database;
 use crate::{Clock, Coordinator, NewInvite, PhaseSeconds, RoundRequest, Running, Settings};
 
 /// When every test begins.
@@ -94,9 +96,18 @@ async fn created(data: &Path, clock: &TestClock) -> Coordinator {
         address: "localhost:7843".to_owned(),
         title: "Test".to_owned(),
     };
-    Coordinator::create(data, settings, clock.as_clock(), &mut rng(1))
-        .await
-        .unwrap()
+    let database = fresh_database().await;
+    let database = database.as_ref();
+    Coordinator::create_in(
+        data,
+        None,
+        database,
+        settings,
+        clock.as_clock(),
+        &mut rng(1),
+    )
+    .await
+    .unwrap()
 }
 
 fn new_invite(partner: &str) -> NewInvite {

@@ -136,7 +136,7 @@ async fn a_second_different_message_is_refused_and_kept_as_evidence() {
     let status = coordinator.round_status(&round).await.unwrap();
     let blamed: Vec<&str> = status.refused.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(blamed, ["p1", "p2"]);
-    let records = coordinator.store().records(&round).await.unwrap();
+    let records = coordinator.store().records(&round, 0).await.unwrap();
     assert_eq!(
         records.len(),
         1,
@@ -201,6 +201,9 @@ async fn a_message_that_cannot_be_stored_is_not_acknowledged_until_it_can() {
     coordinator.store().block_records(false).await;
     let stored = client.put(round, 0, &message, message.len()).await;
     assert_eq!(stored, Response::Accepted);
-    assert_eq!(coordinator.store().records(&round).await.unwrap().len(), 1);
+    assert_eq!(
+        coordinator.store().records(&round, 0).await.unwrap().len(),
+        1
+    );
     running.shutdown().await;
 }

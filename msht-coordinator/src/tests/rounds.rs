@@ -89,7 +89,7 @@ async fn three_partners_make_verified_chained_releases() {
         assert!(
             coordinator
                 .store()
-                .records(&round)
+                .records(&round, 0)
                 .await
                 .unwrap()
                 .is_empty()

@@ -87,7 +87,11 @@ impl Answers for Service {
         };
         self.coordinator.0.metrics.request(kind, outcome);
         answer.unwrap_or_else(|error| {
-            tracing::error!(%error, "a request could not be answered");
+            if error.is_somebody_elses_turn() {
+                tracing::debug!(%error, "a request could not be answered now");
+            } else {
+                tracing::error!(%error, "a request could not be answered");
+            }
             Response::Refused(Refusal::Unavailable)
         })
     }

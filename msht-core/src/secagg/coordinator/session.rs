@@ -116,23 +116,36 @@ impl CoordinatorSession {
         records: impl IntoIterator<Item = CoordinatorRecord>,
     ) -> Result<Self, Fault> {
         let mut session = Self::new(context, identity);
+        session.catch_up(records)?;
+        Ok(session)
+    }
+
+    /// Takes in, in order, the durable records that follow those this session knows: what another replica of the
+    /// coordinator has stored meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::resume`]; the session must not be used any more then.
+    pub fn catch_up(
+        &mut self,
+        records: impl IntoIterator<Item = CoordinatorRecord>,
+    ) -> Result<(), Fault> {
         for record in records {
             match record {
                 CoordinatorRecord::Accepted(bytes) => {
-                    session.handle_message(bytes.as_ref())?;
+                    self.handle_message(bytes.as_ref())?;
                 }
-                CoordinatorRecord::Closed(phase) if phase == session.open_phase() => {
-                    session.close_phase()?;
+                CoordinatorRecord::Closed(phase) if phase == self.open_phase() => {
+                    self.close_phase()?;
                 }
                 CoordinatorRecord::Closed(_) => {
                     return Err(Fault::caller(Check::C4, Violation::PhaseNotOpen));
                 }
-                CoordinatorRecord::Aborted(abort) => session.state = State::Aborted(abort),
+                CoordinatorRecord::Aborted(abort) => self.state = State::Aborted(abort),
             }
         }
-        session.records.clear();
-        session.evidence.clear();
-        Ok(session)
+        self.records.clear();
+        self.evidence.clear();
+        Ok(())
     }
 
     /// The terms of the round.

@@ -1,8 +1,8 @@
 //! The tables, as a list of migrations that only ever grows.
 
 /// Statements that bring the database from version `k` to `k + 1`, `k` being the position.
-pub(super) const MIGRATIONS: [&str; 6] = [
-    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6,
+pub(super) const MIGRATIONS: [&str; 7] = [
+    VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7,
 ];
 
 const VERSION_1: &str = "
@@ -174,4 +174,16 @@ CREATE TABLE baselines (
     file BLOB NOT NULL
 ) STRICT;
 PRAGMA user_version = 6;
+";
+
+/// Who works on an open round: see `leases`.
+const VERSION_7: &str = "
+CREATE TABLE leases (
+    round BLOB PRIMARY KEY REFERENCES rounds (round),
+    token INTEGER NOT NULL,
+    beat INTEGER NOT NULL,
+    free INTEGER NOT NULL CHECK (free IN (0, 1))
+) STRICT;
+INSERT INTO leases SELECT round, 0, 0, 1 FROM rounds WHERE state = 'open';
+PRAGMA user_version = 7;
 ";
