@@ -111,7 +111,7 @@ fn a_port_in_use_and_a_directory_in_use_are_told_apart() {
     let world = World::start();
     let again = ["serve", "--listen", "127.0.0.1:0"];
     world.coordinator(again).fails(1, &["already running"]);
-    let quic = world.quic.to_string();
+    let quic = world.quic().to_string();
     world.other_coordinator(&["init", "--address", &quic]).ok();
     world
         .other_coordinator(&["serve", "--listen", &quic])

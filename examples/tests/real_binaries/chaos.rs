@@ -2,11 +2,14 @@
 //!
 //! Nobody repairs anything: a killed process is started again with the command it was started with. Every round must
 //! end by itself in a legal way, and every ledger must say what that way justifies: `verdict` has the checks.
+//!
+//! On PostgreSQL two replicas of the coordinator serve at once, and the relay balances between them. In half of the
+//! rounds one of them does not come back before the end, and the other one has to take over what it was doing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,20 +17,25 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
+use crate::postgres::{self, Database};
 use crate::relay::{Relay, Tally, Weather};
 use crate::rounds::{content_of, verified_release};
 use crate::verdict::{
     Books, Ended, OWN_MANY, Observed, PARTNERS, check_end, check_run, has_ended, knows_the_end,
 };
-use crate::world::{LONG, PROGRAMME, Process, World, names, records_on};
+use crate::world::{LONG, PROGRAMME, Process, Store, World, names, records_on};
 
 /// Join may have to wait for a node that was just started; a phase closes early when everybody has sent.
 const PHASES: &str = "6s,5s,5s,5s,5s";
+/// The same where another replica may have to wait first until the lease of a dead one has run out.
+const PHASES_WITH_TAKEOVER: &str = "8s,8s,8s,8s,8s";
 /// Most rounds of a run; those of one world have distinct quarters within a century.
 const MAX_ROUNDS: usize = 4_000;
 /// When in a round something is killed, and how long it stays down, in milliseconds.
 const KILL_AFTER_MS: std::ops::Range<u64> = 0..2_500;
 const DOWN_MS: std::ops::Range<u64> = 0..1_200;
+/// How long the relay goes on sending to a replica that was killed, in milliseconds.
+const UNNOTICED_MS: std::ops::Range<u64> = 0..1_500;
 /// How long the whole network is silent when it is, in milliseconds.
 const SILENCE_MS: std::ops::Range<u64> = 300..2_000;
 /// Pause between two looks at a round; each is a process.
@@ -43,42 +51,67 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
+/// What can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Replica(usize),
+    Node(usize),
+}
+
 /// What happens at a time of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    KillCoordinator,
-    StartCoordinator,
-    KillNode(usize),
-    StartNode(usize),
+    Kill(Who),
+    Start(Who),
+    /// The relay notices that a replica is dead.
+    Noticed(usize),
+    CrashDatabase,
     Silence,
     Sound,
 }
 
-/// What happens in one round, by milliseconds from its opening.
-fn plan(rng: &mut StdRng) -> Vec<(u64, Event)> {
+/// What happens in one round, by milliseconds from its opening, to so many replicas and the nodes.
+fn plan(rng: &mut StdRng, replicas: usize) -> Vec<(u64, Event)> {
     let mut events = Vec::new();
-    let mut kill = |rng: &mut StdRng, at: u64, who: Option<usize>, for_good: bool| {
-        let (down, up) = match who {
-            None => (Event::KillCoordinator, Event::StartCoordinator),
-            Some(node) => (Event::KillNode(node), Event::StartNode(node)),
-        };
-        events.push((at, down));
-        if !for_good {
-            events.push((at + rng.random_range(DOWN_MS), up));
+    let is_one_of_several = replicas > 1;
+    let draw = |rng: &mut StdRng| match is_one_of_several {
+        true => rng.random_range(0..replicas),
+        false => 0,
+    };
+    // Who is killed and does not come back before the end of the round; never the last replica.
+    let away = (is_one_of_several && rng.random_bool(0.5)).then(|| draw(rng));
+    let mut kill = |rng: &mut StdRng, at: u64, who: Who, for_good: bool| {
+        events.push((at, Event::Kill(who)));
+        if let (Who::Replica(replica), true) = (who, is_one_of_several) {
+            events.push((at + rng.random_range(UNNOTICED_MS), Event::Noticed(replica)));
+        }
+        if !for_good && Some(who) != away.map(Who::Replica) {
+            events.push((at + rng.random_range(DOWN_MS), Event::Start(who)));
         }
     };
+    if let Some(replica) = away {
+        let at = rng.random_range(KILL_AFTER_MS);
+        kill(rng, at, Who::Replica(replica), true);
+    }
     for _ in 0..rng.random_range(1..=3) {
         let at = rng.random_range(KILL_AFTER_MS);
-        let who = (!rng.random_bool(0.4)).then(|| rng.random_range(0..PARTNERS.len()));
-        let for_good = who.is_some() && rng.random_bool(0.3);
+        let who = match rng.random_bool(0.4) {
+            true => Who::Replica(draw(rng)),
+            false => Who::Node(rng.random_range(0..PARTNERS.len())),
+        };
+        let for_good = matches!(who, Who::Node(_)) && rng.random_bool(0.3);
         kill(rng, at, who, for_good);
     }
     if rng.random_bool(0.05) {
         // A power cut: everything at once.
         let at = rng.random_range(KILL_AFTER_MS);
-        for who in std::iter::once(None).chain((0..PARTNERS.len()).map(Some)) {
+        let nodes = (0..PARTNERS.len()).map(Who::Node);
+        for who in (0..replicas).map(Who::Replica).chain(nodes) {
             kill(rng, at, who, false);
         }
+    }
+    if is_one_of_several && rng.random_bool(0.1) {
+        events.push((rng.random_range(KILL_AFTER_MS), Event::CrashDatabase));
     }
     if rng.random_bool(0.1) {
         let at = rng.random_range(KILL_AFTER_MS);
@@ -92,7 +125,13 @@ fn plan(rng: &mut StdRng) -> Vec<(u64, Event)> {
 /// Figures of a run.
 #[derive(Debug, Default)]
 struct Figures {
-    coordinator_killed: usize,
+    /// By replica.
+    coordinator_killed: Vec<usize>,
+    database_crashed: usize,
+    /// Rounds at whose end one of several replicas was dead.
+    ended_without_a_replica: usize,
+    /// Connections that the relay gave each replica.
+    given: Vec<usize>,
     nodes_killed: usize,
     silences: usize,
     released: usize,
@@ -103,7 +142,10 @@ struct Figures {
 
 impl Figures {
     fn add(&mut self, other: Self) {
-        self.coordinator_killed += other.coordinator_killed;
+        add_each(&mut self.coordinator_killed, &other.coordinator_killed);
+        add_each(&mut self.given, &other.given);
+        self.database_crashed += other.database_crashed;
+        self.ended_without_a_replica += other.ended_without_a_replica;
         self.nodes_killed += other.nodes_killed;
         self.silences += other.silences;
         self.released += other.released;
@@ -113,27 +155,93 @@ impl Figures {
         }
         self.longest = self.longest.max(other.longest);
     }
+
+    fn print(&self, tally: &Tally, elapsed: Duration) {
+        let passed = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let killed: usize = self.coordinator_killed.iter().sum();
+        println!(
+            "killed: coordinator {killed}, nodes {}; network silent {} times",
+            self.nodes_killed, self.silences
+        );
+        if self.coordinator_killed.len() > 1 {
+            println!(
+                "replicas: killed {:?}, given connections {:?}; rounds that ended with one of them dead: {}; \
+                 database crashed {} times",
+                self.coordinator_killed,
+                self.given,
+                self.ended_without_a_replica,
+                self.database_crashed
+            );
+        }
+        println!(
+            "packets: {} passed, {} dropped, {} delayed, {} reordered, {} duplicated",
+            passed(&tally.passed),
+            passed(&tally.lost),
+            passed(&tally.delayed),
+            passed(&tally.late),
+            passed(&tally.doubled)
+        );
+        println!(
+            "rounds: {} released (partners left out: {}), {} aborted {:?}; longest {:.1} s; all {:.0} s",
+            self.released,
+            self.left_out,
+            self.aborted.values().sum::<usize>(),
+            self.aborted,
+            self.longest.as_secs_f64(),
+            elapsed.as_secs_f64()
+        );
+    }
+}
+
+fn add_each(to: &mut Vec<usize>, numbers: &[usize]) {
+    to.resize(to.len().max(numbers.len()), 0);
+    for (sum, number) in to.iter_mut().zip(numbers) {
+        *sum += number;
+    }
+}
+
+/// What rounds are run on.
+#[derive(Debug, Clone, Copy)]
+enum Base {
+    OneOnSqlite,
+    TwoOnPostgres,
+}
+
+impl Base {
+    fn store(self) -> Store {
+        match self {
+            Self::OneOnSqlite => Store::Sqlite,
+            Self::TwoOnPostgres => Store::Postgres(Database::create()),
+        }
+    }
+
+    fn phases(self) -> &'static str {
+        match self {
+            Self::OneOnSqlite => PHASES,
+            Self::TwoOnPostgres => PHASES_WITH_TAKEOVER,
+        }
+    }
 }
 
 /// A coordinator behind a bad network with its nodes, all killed and started as the plan has it.
 struct Chaos {
+    base: Base,
     world: World,
     relay: Relay,
     weather: Weather,
     nodes: Vec<Option<Process>>,
-    coordinator_is_up: bool,
     figures: Figures,
     /// What became of each round, for the ledgers: period and the coordinator's word.
     ended: BTreeMap<String, (String, Value)>,
 }
 
 impl Chaos {
-    fn start(seed: u64, periods: &[String], tally: &Arc<Tally>) -> Self {
+    fn start(base: Base, seed: u64, periods: &[String], tally: &Arc<Tally>) -> Self {
         let mut relay = None;
         let first = periods[0].clone();
         let programme = PROGRAMME.replace("2025-Q1", &first);
-        let world = World::behind(&programme, |quic| {
-            relay.insert(Relay::start(quic, seed, tally)).address
+        let world = World::behind(base.store(), &programme, |replicas| {
+            relay.insert(Relay::start(replicas, seed, tally)).address
         });
         let dates: Vec<String> = periods.iter().map(|period| middle_of(period)).collect();
         let records = records_on(&dates, OWN_MANY);
@@ -150,36 +258,49 @@ impl Chaos {
             .ok();
         let stage = world.ended(&round);
         let nodes = PARTNERS.map(|partner| Some(world.run_logged(partner)));
+        let figures = Figures {
+            coordinator_killed: vec![0; world.replicas()],
+            ..Figures::default()
+        };
         Self {
+            base,
             world,
             relay: relay.unwrap(),
             weather: Weather::default(),
             nodes: nodes.into(),
-            coordinator_is_up: true,
-            figures: Figures::default(),
+            figures,
             ended: BTreeMap::from([(round, (first, stage))]),
         }
     }
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::KillCoordinator => {
-                self.figures.coordinator_killed += usize::from(self.coordinator_is_up);
-                self.world.stop();
-                self.coordinator_is_up = false;
+            Event::Kill(Who::Replica(replica)) => {
+                let was_up = self.world.is_serving(replica);
+                self.figures.coordinator_killed[replica] += usize::from(was_up);
+                self.world.stop_replica(replica);
             }
-            Event::StartCoordinator if self.coordinator_is_up => {}
-            Event::StartCoordinator => {
-                self.world.serve();
-                self.coordinator_is_up = true;
+            Event::Noticed(replica) => {
+                self.relay.set_out(replica, !self.world.is_serving(replica));
             }
-            Event::KillNode(node) => {
+            Event::Start(Who::Replica(replica)) => {
+                if !self.world.is_serving(replica) {
+                    self.world.serve_replica(replica);
+                }
+                self.relay.set_out(replica, false);
+            }
+            Event::Kill(Who::Node(node)) => {
                 self.figures.nodes_killed += usize::from(self.nodes[node].is_some());
                 self.nodes[node] = None;
             }
-            Event::StartNode(node) => {
+            Event::Start(Who::Node(node)) => {
                 let start = || self.world.run_logged(PARTNERS[node]);
                 self.nodes[node].get_or_insert_with(start);
+            }
+            Event::CrashDatabase if !postgres::can_crash() => {}
+            Event::CrashDatabase => {
+                self.figures.database_crashed += 1;
+                postgres::crash();
             }
             Event::Silence => {
                 self.figures.silences += 1;
@@ -193,15 +314,19 @@ impl Chaos {
     fn round(&mut self, rng: &mut StdRng, period: &str) -> Value {
         self.weather = Weather::draw(rng);
         self.relay.set(self.weather);
-        let events = plan(rng);
-        let round = self.world.open(period, PHASES);
+        let replicas = self.world.replicas();
+        let events = plan(rng, replicas);
+        let round = self.world.open(period, self.base.phases());
         let begun = Instant::now();
         let stage = self.live_through(&round, &events, begun);
         // What was killed for good comes back, and whatever else was still to happen does not.
-        self.happen(Event::StartCoordinator);
+        let is_dead = |replica| !self.world.is_serving(replica);
+        let dead = (0..replicas).filter(|replica| is_dead(*replica)).count();
+        self.figures.ended_without_a_replica += usize::from(replicas > 1 && dead == 1);
         self.happen(Event::Sound);
-        for node in 0..PARTNERS.len() {
-            self.happen(Event::StartNode(node));
+        let nodes = (0..PARTNERS.len()).map(Who::Node);
+        for who in (0..replicas).map(Who::Replica).chain(nodes) {
+            self.happen(Event::Start(who));
         }
         for partner in PARTNERS {
             self.wait_until_known(partner, &round, begun);
@@ -336,10 +461,10 @@ fn quarters(number: usize) -> Vec<String> {
 }
 
 /// Rounds of one world, one after the other.
-fn run_world(seed: u64, rounds: usize, tally: &Arc<Tally>) -> Figures {
+fn run_world(base: Base, seed: u64, rounds: usize, tally: &Arc<Tally>) -> Figures {
     let mut rng = StdRng::seed_from_u64(seed);
     let periods = quarters(rounds);
-    let mut chaos = Chaos::start(seed, &periods, tally);
+    let mut chaos = Chaos::start(base, seed, &periods, tally);
     let mut next = 0;
     for number in 0..rounds {
         let period = &periods[next];
@@ -358,23 +483,25 @@ fn run_world(seed: u64, rounds: usize, tally: &Arc<Tally>) -> Figures {
         next += usize::from(!is_free);
     }
     check_run(&chaos.observed()).unwrap_or_else(|why| panic!("world {seed}: {why}"));
+    chaos.figures.given = chaos.relay.given();
     std::mem::take(&mut chaos.figures)
 }
 
-#[test]
-#[ignore = "minutes of processes being killed: tests/chaos runs it"]
-fn rounds_end_right_or_are_given_up_with_names_though_anything_is_killed_at_any_time() {
+/// Worlds at once, from the environment or so many, each with its share of the rounds; asserts what holds of all.
+fn run(base: Base, worlds: u64) {
     let rounds = usize::try_from(setting("MSHT_ROUNDS", 20)).unwrap();
-    let worlds = usize::try_from(setting("MSHT_WORLDS", 4)).unwrap().max(1);
+    let worlds = usize::try_from(setting("MSHT_WORLDS", worlds))
+        .unwrap()
+        .max(1);
     let seed = setting("MSHT_SEED", u64::from(std::process::id()));
     assert!(rounds <= MAX_ROUNDS, "at most {MAX_ROUNDS} rounds");
-    println!("chaos: MSHT_SEED={seed} MSHT_ROUNDS={rounds} MSHT_WORLDS={worlds}");
+    println!("chaos: {base:?} MSHT_SEED={seed} MSHT_ROUNDS={rounds} MSHT_WORLDS={worlds}");
     let begun = Instant::now();
     let tally = Arc::new(Tally::default());
-    let worlds = (0..worlds).map(|world| {
+    let worlds = (0..worlds.min(rounds)).map(|world| {
         let share = rounds / worlds + usize::from(world < rounds % worlds);
         let (seed, tally) = (seed.wrapping_add(world as u64), Arc::clone(&tally));
-        std::thread::spawn(move || run_world(seed, share, &tally))
+        std::thread::spawn(move || run_world(base, seed, share, &tally))
     });
     let worlds: Vec<_> = worlds.collect();
     let mut all = Figures::default();
@@ -385,32 +512,28 @@ fn rounds_end_right_or_are_given_up_with_names_though_anything_is_killed_at_any_
             Err(_) => failed = true,
         }
     }
-    let passed = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
-    let aborted: usize = all.aborted.values().sum();
-    println!(
-        "killed: coordinator {}, nodes {}; network silent {} times",
-        all.coordinator_killed, all.nodes_killed, all.silences
-    );
-    println!(
-        "packets: {} passed, {} dropped, {} delayed, {} reordered, {} duplicated",
-        passed(&tally.passed),
-        passed(&tally.lost),
-        passed(&tally.delayed),
-        passed(&tally.late),
-        passed(&tally.doubled)
-    );
-    println!(
-        "rounds: {} released (partners left out: {}), {aborted} aborted {:?}; longest {:.1} s; all {:.0} s",
-        all.released,
-        all.left_out,
-        all.aborted,
-        all.longest.as_secs_f64(),
-        begun.elapsed().as_secs_f64()
-    );
+    all.print(&tally, begun.elapsed());
     assert!(!failed, "failed with MSHT_SEED={seed}");
-    assert_eq!(all.released + aborted, rounds);
+    assert_eq!(all.released + all.aborted.values().sum::<usize>(), rounds);
     assert!(
         all.released * 2 >= rounds,
         "most rounds should survive such faults"
     );
+    assert!(
+        all.given.iter().all(|given| *given > 0),
+        "nodes should have come to each replica"
+    );
+}
+
+#[test]
+#[ignore = "minutes of processes being killed: tests/chaos runs it"]
+fn rounds_end_right_or_are_given_up_with_names_though_anything_is_killed_at_any_time() {
+    run(Base::OneOnSqlite, 4);
+}
+
+#[test]
+#[ignore = "minutes of processes being killed, and a PostgreSQL server: tests/chaos two-replicas runs it"]
+fn rounds_of_two_replicas_on_postgres_end_right_or_are_given_up_with_names_though_anything_is_killed_at_any_time()
+ {
+    run(Base::TwoOnPostgres, 2);
 }

@@ -237,7 +237,7 @@ fn honest_nodes_finish_a_round_under_floods_and_the_coordinators_memory_stays_un
     let round = world.open("2025-Q1", LONG);
     world.approve(&HONEST, &round);
     let invite: Invite = world.invite("mallory").parse().unwrap();
-    let (address, key) = (world.quic, invite.coordinator);
+    let (address, key) = (world.quic(), invite.coordinator);
     let target = Target { address, key };
 
     let runtime = tokio::runtime::Runtime::new().unwrap();

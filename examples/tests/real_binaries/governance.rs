@@ -415,7 +415,7 @@ fn a_revoked_coordinator_is_not_asked_again_and_another_one_does_not_change_a_pr
     let invite = other.invite("p1");
     // Another coordinator at the address of the accepted one: nothing is sent, and there is nothing to accept.
     world.stop();
-    let address = other.move_to(world.quic);
+    let address = other.move_to(world.quic());
     let told = ["is not the coordinator with fingerprint"];
     fails_with(&world, "p1", &["run", "--once"], 6, &told);
     let accept = ["coordinator", "accept", "--by", "A. Officer"];

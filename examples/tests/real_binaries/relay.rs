@@ -1,4 +1,5 @@
-//! A bad network on loopback: a UDP relay that loses, delays, reorders and doubles what passes through it.
+//! A bad network on loopback: a UDP relay that loses, delays, reorders and doubles what passes through it. Where it has
+//! several targets it balances between them, as a load balancer for UDP does.
 //!
 //! What happens to a packet is drawn from a seed; when it comes is up to the processes on both sides, so a seed gives
 //! the same weather and not the same run.
@@ -123,13 +124,66 @@ impl Sky {
     }
 }
 
+/// To which target packets go: each sender keeps the one that it was given, new ones are given one after the other, and
+/// those of a target that is out are given another one that is not.
+struct Balancer {
+    targets: Vec<Target>,
+    next: usize,
+}
+
+struct Target {
+    address: SocketAddr,
+    is_out: bool,
+    /// Senders that were ever given this target.
+    given: usize,
+}
+
+impl Balancer {
+    fn new(targets: &[SocketAddr]) -> Self {
+        let target = |address: &SocketAddr| Target {
+            address: *address,
+            is_out: false,
+            given: 0,
+        };
+        Self {
+            targets: targets.iter().map(target).collect(),
+            next: 0,
+        }
+    }
+
+    /// The target of a new sender.
+    fn give(&mut self) -> usize {
+        let first = self.next;
+        self.next = (first + 1) % self.targets.len();
+        let given = self.in_service_from(first);
+        self.targets[given].given += 1;
+        given
+    }
+
+    /// The target of a sender that was given this one before, and where that is.
+    fn keep(&mut self, given: usize) -> (usize, SocketAddr) {
+        let now = self.in_service_from(given);
+        self.targets[now].given += usize::from(now != given);
+        (now, self.targets[now].address)
+    }
+
+    /// The first one that is not out, or this one where all are.
+    fn in_service_from(&self, first: usize) -> usize {
+        let number = self.targets.len();
+        let mut turn = (first..first + number).map(|each| each % number);
+        let found = turn.find(|each| !self.targets[*each].is_out);
+        found.unwrap_or(first)
+    }
+}
+
 struct Sender {
+    target: usize,
     socket: Arc<UdpSocket>,
     back: tokio::task::AbortHandle,
     since: u64,
 }
 
-async fn relay(front: Arc<UdpSocket>, target: SocketAddr, sky: Arc<Sky>) {
+async fn relay(front: Arc<UdpSocket>, balancer: Arc<Mutex<Balancer>>, sky: Arc<Sky>) {
     let mut senders: BTreeMap<SocketAddr, Sender> = BTreeMap::new();
     let mut buffer = vec![0; DATAGRAM_BYTES];
     for number in 0.. {
@@ -153,14 +207,17 @@ async fn relay(front: Arc<UdpSocket>, target: SocketAddr, sky: Arc<Sky>) {
                 Arc::clone(&sky),
             );
             let sender = Sender {
+                target: balancer.lock().unwrap().give(),
                 socket,
                 back: tokio::spawn(back).abort_handle(),
                 since: number,
             };
             senders.insert(from, sender);
         }
-        sky.pass(&buffer[..length], &senders[&from].socket, target)
-            .await;
+        let sender = senders.get_mut(&from).unwrap();
+        let (target, address) = balancer.lock().unwrap().keep(sender.target);
+        sender.target = target;
+        sky.pass(&buffer[..length], &sender.socket, address).await;
     }
 }
 
@@ -177,12 +234,13 @@ async fn answers(from: Arc<UdpSocket>, front: Arc<UdpSocket>, to: SocketAddr, sk
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
     sky: Arc<Sky>,
+    balancer: Arc<Mutex<Balancer>>,
     _runtime: Runtime,
 }
 
 impl Relay {
-    /// A relay to `target` in good weather.
-    pub(crate) fn start(target: SocketAddr, seed: u64, tally: &Arc<Tally>) -> Self {
+    /// A relay to these targets in good weather.
+    pub(crate) fn start(targets: &[SocketAddr], seed: u64, tally: &Arc<Tally>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -196,10 +254,12 @@ impl Relay {
             tally: Arc::clone(tally),
             held: AtomicUsize::new(0),
         });
-        runtime.spawn(relay(front, target, Arc::clone(&sky)));
+        let balancer = Arc::new(Mutex::new(Balancer::new(targets)));
+        runtime.spawn(relay(front, Arc::clone(&balancer), Arc::clone(&sky)));
         Self {
             address,
             sky,
+            balancer,
             _runtime: runtime,
         }
     }
@@ -207,4 +267,63 @@ impl Relay {
     pub(crate) fn set(&self, weather: Weather) {
         self.sky.weather.lock().unwrap().0 = weather;
     }
+
+    /// Sends nothing more to a target, unless all are out; or sends to it again.
+    pub(crate) fn set_out(&self, target: usize, is_out: bool) {
+        self.balancer.lock().unwrap().targets[target].is_out = is_out;
+    }
+
+    /// How many senders each target was ever given.
+    pub(crate) fn given(&self) -> Vec<usize> {
+        let balancer = self.balancer.lock().unwrap();
+        balancer.targets.iter().map(|each| each.given).collect()
+    }
+}
+
+#[test]
+fn the_relay_balances_between_its_targets_and_leaves_out_those_that_are_out() {
+    let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut balancer = Balancer::new(&[address(1), address(2)]);
+    let first = [balancer.give(), balancer.give(), balancer.give()];
+    assert_eq!(first, [0, 1, 0]);
+    assert_eq!(balancer.keep(1), (1, address(2)));
+    balancer.targets[1].is_out = true;
+    // Its senders move, and new ones do not come to it.
+    assert_eq!(balancer.keep(1), (0, address(1)));
+    assert_eq!([balancer.give(), balancer.give()], [0, 0]);
+    // Who moved stays, and with nobody left everybody stays.
+    balancer.targets[1].is_out = false;
+    assert_eq!(balancer.keep(0), (0, address(1)));
+    for target in &mut balancer.targets {
+        target.is_out = true;
+    }
+    assert_eq!(balancer.keep(1), (1, address(2)));
+    let given: Vec<usize> = balancer.targets.iter().map(|each| each.given).collect();
+    assert_eq!(given, [5, 1]);
+}
+
+/// What came to this socket first, and from where it came.
+fn received(socket: &std::net::UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 64];
+    let (length, from) = socket.recv_from(&mut buffer).unwrap();
+    (buffer[..length].to_vec(), from)
+}
+
+#[test]
+fn packets_go_to_the_target_that_was_given_to_the_other_one_once_it_is_out_and_answers_come_back() {
+    let socket = || std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let targets = [socket(), socket()];
+    let addresses = [0, 1].map(|each: usize| targets[each].local_addr().unwrap());
+    let relay = Relay::start(&addresses, 1, &Arc::default());
+    let sender = socket();
+    let send = |text: &[u8]| sender.send_to(text, relay.address).unwrap();
+    send(b"one");
+    assert_eq!(received(&targets[0]).0, b"one");
+    relay.set_out(0, true);
+    send(b"two");
+    let (bytes, from) = received(&targets[1]);
+    assert_eq!(bytes, b"two");
+    targets[1].send_to(b"three", from).unwrap();
+    assert_eq!(received(&sender), (b"three".to_vec(), relay.address));
+    assert_eq!(relay.given(), [1, 1]);
 }

@@ -394,7 +394,7 @@ fn a_coordinator_whose_disk_is_full_acknowledges_nothing_and_goes_on_when_there_
     }
     let stored = received(&world, &round);
     assert!(stored.len() < 3, "the limit is too wide: {stored:?}");
-    let log = fs::read_to_string(world.path("serve.log")).unwrap();
+    let log = fs::read_to_string(world.serve_log(0)).unwrap();
     assert!(log.contains("database failed"), "{log}");
     let raised = Command::new("prlimit")
         .args([

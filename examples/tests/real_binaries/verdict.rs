@@ -22,8 +22,9 @@ const STATEMENTS_NEEDED: usize = 3;
 pub(crate) const OWN_MANY: [i64; 3] = [60, 50, 40];
 /// ε of one round.
 const COST: i64 = 2;
-/// Longest time to the end of a round and to everybody knowing it: all phases, and a minute for a busy machine.
-pub(crate) const LONGEST_ROUND: Duration = Duration::from_secs(90);
+/// Longest time to the end of a round and to everybody knowing it: all phases where they are longest, and a minute for a
+/// busy machine.
+pub(crate) const LONGEST_ROUND: Duration = Duration::from_secs(100);
 
 /// Why what was seen is not legal.
 pub(crate) type Verdict = Result<(), String>;

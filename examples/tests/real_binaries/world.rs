@@ -1,17 +1,19 @@
 //! A coordinator and partners as processes, each with its own folder.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::namespaces::Namespaces;
+use crate::postgres::{self, Database};
 
 /// Longest wait for anything: far beyond what any step takes, so that only a fault reaches it.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -127,13 +129,41 @@ pub(crate) fn free_port() -> u16 {
     ports.find(is_free).unwrap()
 }
 
+/// Where a coordinator keeps what it must not lose.
+pub(crate) enum Store {
+    /// In a file of its own.
+    Sqlite,
+    /// In a database of a server that others run; two replicas serve at once.
+    Postgres(Database),
+}
+
+impl Store {
+    fn replicas(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["coordinator"],
+            Self::Postgres(_) => &["coordinator", "second"],
+        }
+    }
+}
+
+/// One process that serves for the coordinator.
+struct Replica {
+    folder: &'static str,
+    quic: SocketAddr,
+    serve: Option<Process>,
+}
+
 /// A coordinator and its partners.
 pub(crate) struct World {
     folder: tempfile::TempDir,
-    pub(crate) quic: SocketAddr,
-    serve: Option<Process>,
+    /// One, or on PostgreSQL two.
+    replicas: Vec<Replica>,
+    /// In whose folder the operator's next command is given: either will do.
+    turn: AtomicUsize,
     /// Where its programs run, if not all on loopback.
     namespaces: Option<Namespaces>,
+    /// Goes after those who use it.
+    database: Option<Database>,
 }
 
 impl World {
@@ -144,22 +174,27 @@ impl World {
 
     /// The same with another programme.
     pub(crate) fn start_with(programme: &str) -> Self {
-        Self::behind(programme, |quic| quic)
+        Self::behind(Store::Sqlite, programme, |replicas| replicas[0])
     }
 
-    /// The same with a programme and with the address, `address_of` its own, at which nodes find the coordinator.
+    /// The same with this store, a programme and the address, `address_of` those of its replicas, at which nodes find
+    /// the coordinator.
     pub(crate) fn behind(
+        store: Store,
         programme: &str,
-        address_of: impl FnOnce(SocketAddr) -> SocketAddr,
+        address_of: impl FnOnce(&[SocketAddr]) -> SocketAddr,
     ) -> Self {
-        let quic = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        Self::at(quic, programme, &address_of(quic).to_string(), None)
+        let port = |_: &&str| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let replicas: Vec<SocketAddr> = store.replicas().iter().map(port).collect();
+        let address = address_of(&replicas).to_string();
+        Self::at(&replicas, store, programme, &address, None)
     }
 
     /// The same with the coordinator and partners `p1` to `pN` each in a network namespace of its own.
     pub(crate) fn in_namespaces(namespaces: Namespaces, partners: usize) -> Self {
         let quic = Namespaces::COORDINATOR;
-        let world = Self::at(quic, PROGRAMME, &quic.to_string(), Some(namespaces));
+        let (address, namespaces) = (quic.to_string(), Some(namespaces));
+        let world = Self::at(&[quic], Store::Sqlite, PROGRAMME, &address, namespaces);
         for number in 1..=partners {
             world.enrol(&format!("p{number}"));
         }
@@ -167,22 +202,51 @@ impl World {
     }
 
     fn at(
-        quic: SocketAddr,
+        replicas: &[SocketAddr],
+        store: Store,
         programme: &str,
         address: &str,
         namespaces: Option<Namespaces>,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut world = Self {
+        let folders = store.replicas().iter().zip(replicas);
+        let replicas = folders.map(|(folder, quic)| Replica {
             folder,
-            quic,
+            quic: *quic,
             serve: None,
+        });
+        let mut world = Self {
+            folder: tempfile::tempdir().unwrap(),
+            replicas: replicas.collect(),
+            turn: AtomicUsize::new(0),
             namespaces,
+            database: match store {
+                Store::Sqlite => None,
+                Store::Postgres(database) => Some(database),
+            },
         };
-        world.coordinator(["init", "--address", address]).ok();
+        world.init(address);
         world.publish(programme);
-        world.serve();
+        for replica in 0..world.replicas.len() {
+            world.serve_replica(replica);
+        }
         world
+    }
+
+    /// Makes the coordinator, and the other replicas by its key and its database.
+    fn init(&self, address: &str) {
+        let _in_use = self.database.as_ref().map(|_| postgres::in_use());
+        let mut init = vec!["init", "--address", address];
+        let url = self.database.as_ref().map(Database::url);
+        init.extend(url.iter().flat_map(|url| ["--database", url]));
+        finish(self.replica_command(0, init)).ok();
+        let key = self.path(self.replicas[0].folder).join("coordinator.key");
+        for (replica, each) in self.replicas.iter().enumerate().skip(1) {
+            let folder = self.path(each.folder);
+            DirBuilder::new().mode(0o700).create(&folder).unwrap();
+            fs::copy(&key, folder.join("coordinator.key")).unwrap();
+            let join = ["join", "--database", url.as_ref().unwrap()];
+            finish(self.replica_command(replica, join)).ok();
+        }
     }
 
     /// The same with partners `p1` to `pN` enrolled, each with records and mapping.
@@ -214,14 +278,24 @@ impl World {
         self.namespaces.as_ref().unwrap()
     }
 
+    /// A command of the operator, given in the folder of one replica after the other.
     pub(crate) fn coordinator_command<S: AsRef<OsStr>>(
         &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.replica_command(turn % self.replicas.len(), arguments)
+    }
+
+    fn replica_command<S: AsRef<OsStr>>(
+        &self,
+        replica: usize,
         arguments: impl IntoIterator<Item = S>,
     ) -> Command {
         let mut command = self.command_of("coordinator", program("msht-coordinator"));
         command
             .arg("--data")
-            .arg(self.path("coordinator"))
+            .arg(self.path(self.replicas[replica].folder))
             .args(arguments);
         command
     }
@@ -239,6 +313,7 @@ impl World {
         &self,
         arguments: impl IntoIterator<Item = S>,
     ) -> Done {
+        let _in_use = self.database.as_ref().map(|_| postgres::in_use());
         finish(self.coordinator_command(arguments))
     }
 
@@ -258,38 +333,78 @@ impl World {
 
     /// Starts serving and waits until nodes can connect.
     pub(crate) fn serve(&mut self) {
-        self.serve_with(|command| command);
+        self.serve_replica(0);
+    }
+
+    /// The same for one of several replicas.
+    pub(crate) fn serve_replica(&mut self, replica: usize) {
+        self.serve_changed(replica, |command| command);
     }
 
     /// The same with the command changed, for example to run under a limit.
     pub(crate) fn serve_with(&mut self, change: impl FnOnce(Command) -> Command) {
-        let ready = self.path("ready");
+        self.serve_changed(0, change);
+    }
+
+    fn serve_changed(&mut self, replica: usize, change: impl FnOnce(Command) -> Command) {
+        let _in_use = self.database.as_ref().map(|_| postgres::in_use());
+        let Replica { folder, quic, .. } = &self.replicas[replica];
+        let ready = self.path(&format!("{folder}.ready"));
         let _not_there = fs::remove_file(&ready);
-        let quic = self.quic.to_string();
-        let mut command = self.coordinator_command(["serve", "--listen", &quic, "--ready-file"]);
+        let quic = quic.to_string();
+        let serve = ["serve", "--listen", &quic, "--ready-file"];
+        let mut command = self.replica_command(replica, serve);
         command.arg(&ready);
         let mut command = change(command);
-        command.stderr(File::create(self.path("serve.log")).unwrap());
-        self.serve = Some(Process(command.spawn().unwrap()));
+        command.stderr(File::create(self.serve_log(replica)).unwrap());
+        self.replicas[replica].serve = Some(Process(command.spawn().unwrap()));
         wait_for("the coordinator to listen", || ready.exists().then_some(()));
+    }
+
+    /// What a replica said since it was last started.
+    pub(crate) fn serve_log(&self, replica: usize) -> PathBuf {
+        self.path(&format!("{}.serve.log", self.replicas[replica].folder))
     }
 
     /// SIGKILL.
     pub(crate) fn stop(&mut self) {
-        self.serve = None;
+        self.stop_replica(0);
+    }
+
+    /// The same for one of several replicas.
+    pub(crate) fn stop_replica(&mut self, replica: usize) {
+        self.replicas[replica].serve = None;
+    }
+
+    /// How many replicas there are, whether they serve or not.
+    pub(crate) fn replicas(&self) -> usize {
+        self.replicas.len()
+    }
+
+    /// Whether a replica was started and not stopped.
+    pub(crate) fn is_serving(&self, replica: usize) -> bool {
+        self.replicas[replica].serve.is_some()
+    }
+
+    /// Where the coordinator, or its first replica, listens for nodes.
+    pub(crate) fn quic(&self) -> SocketAddr {
+        self.replicas[0].quic
     }
 
     /// Stops and serves at another address; the one it had before.
     pub(crate) fn move_to(&mut self, address: SocketAddr) -> SocketAddr {
         self.stop();
-        let before = std::mem::replace(&mut self.quic, address);
+        let before = std::mem::replace(&mut self.replicas[0].quic, address);
         self.serve();
         before
     }
 
     /// The process that serves, where there is one.
     pub(crate) fn serving(&self) -> Option<u32> {
-        self.serve.as_ref().map(|process| process.0.id())
+        self.replicas[0]
+            .serve
+            .as_ref()
+            .map(|process| process.0.id())
     }
 
     /// SIGKILL, then the same command again.
