@@ -427,7 +427,7 @@ impl Error {
                 "check that the database server runs and that its address is right"
             }
             Self::Store(error) if error.is_not_writable() => {
-                "the database must be one that this account can write to; nothing was changed"
+                "the database must be there, and one that this account can write to; nothing was changed"
             }
             Self::Store(error) if error.is_full() => {
                 "free space on the disk of the data directory; nothing was acknowledged that is not stored, and what failed is tried again"

@@ -18,9 +18,9 @@ use schema::{MIGRATIONS, VERSION_TABLE};
 
 pub use url::DatabaseUrl;
 
-/// `read_only_sql_transaction`, and class 28 and 42501: not let in, or not allowed to.
+/// `read_only_sql_transaction`; class 28 and 42501: not let in, or not allowed to; 3D000: no such database.
 pub(super) fn is_not_writable(code: Option<&str>) -> bool {
-    code.is_some_and(|code| code == "25006" || code == "42501" || code.starts_with("28"))
+    code.is_some_and(|code| matches!(code, "25006" | "42501" | "3D000") || code.starts_with("28"))
 }
 
 /// `disk_full`.
