@@ -250,6 +250,8 @@ fn pages(overview: &str, files: &str) -> Vec<(String, String)> {
         .zip(navigation.split("</a>"))
         .map(|(href, link)| (link.rsplit('>').next().unwrap().to_owned(), href))
         .collect();
+    // The one that is looked at first of all, so that its first look is the true one.
+    pages[0].1 = "/".to_owned();
     let of = |title: &str| {
         let mut pages = pages.iter();
         pages.find(|page| page.0 == title).unwrap().1.clone()
