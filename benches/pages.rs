@@ -8,7 +8,7 @@
 //! that returns the same number of bytes from memory; the ratio is what the page costs beyond the machine and HTTP.
 //! The site's processor time a request is read from `/proc` where the system has it.
 //!
-//! `SECONDS=60` takes another number of seconds a page than the default.
+//! `LOAD_SECONDS=60` takes another number of seconds a page than the default.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -322,7 +322,7 @@ impl Seen {
 }
 
 fn main() {
-    let chosen = std::env::var("SECONDS").ok();
+    let chosen = std::env::var("LOAD_SECONDS").ok();
     let seconds = chosen
         .and_then(|number| number.parse().ok())
         .unwrap_or(SECONDS);
