@@ -4,7 +4,7 @@
 //! before it. So what was once computed under a digest stays right, and pages need not compute it again.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use msht_core::crypto::Digest;
 use msht_core::estimate::hotspot::{Areas, Baseline, Hotspots, hotspots};
@@ -27,8 +27,11 @@ pub(super) struct Estimates {
     hotspots: Kept<(Digest, String, String), Hotspots>,
 }
 
+/// A place for each key, which is filled once: who asks while it is being filled waits and does not compute it too.
 #[derive(Debug)]
-struct Kept<K, T>(Mutex<BTreeMap<K, Estimated<T>>>);
+struct Kept<K, T>(Mutex<BTreeMap<K, Place<T>>>);
+
+type Place<T> = Arc<OnceLock<Estimated<T>>>;
 
 impl<K, T> Default for Kept<K, T> {
     fn default() -> Self {
@@ -43,19 +46,18 @@ impl<K: Ord, T> Kept<K, T> {
         key: K,
         compute: impl FnOnce() -> Result<T, EstimateError>,
     ) -> Estimated<T> {
-        // A thread that panicked left the map whole: values go in when they are finished.
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(estimate) = known.get(&key) {
-            return Arc::clone(estimate);
-        }
-        drop(known);
-        let estimate = Arc::new(compute());
+        let place = self.place(key);
+        let estimate = place.get_or_init(|| Arc::new(compute()));
+        Arc::clone(estimate)
+    }
+
+    fn place(&self, key: K) -> Place<T> {
+        // Nothing is computed under this lock, so a thread that panicked left the map whole.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KEPT {
+        if known.len() >= MOST_KEPT && !known.contains_key(&key) {
             known.clear();
         }
-        known.insert(key, Arc::clone(&estimate));
-        estimate
+        Arc::clone(known.entry(key).or_default())
     }
 }
 
@@ -122,6 +124,9 @@ fn adjacency() -> BTreeMap<String, Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::super::fixture;
     use super::*;
 
@@ -174,6 +179,32 @@ mod tests {
         let none = estimates.changes(&releases, "nothing");
         assert!(matches!(*none, Err(EstimateError::NoSuchTable { .. })));
         assert_eq!(*estimates.changes(&[], "x"), Err(EstimateError::TooFew(2)));
+    }
+
+    #[test]
+    fn many_who_ask_at_once_compute_it_once() {
+        const ASKERS: usize = 8;
+        const KEYS: usize = 32;
+        let kept: Kept<usize, usize> = Kept::default();
+        let computed = AtomicUsize::new(0);
+        let together = Barrier::new(ASKERS);
+        std::thread::scope(|scope| {
+            for _ in 0..ASKERS {
+                scope.spawn(|| {
+                    for key in 0..KEYS {
+                        together.wait();
+                        let found = kept.or_compute(key, || {
+                            computed.fetch_add(1, Ordering::Relaxed);
+                            // The others have their turn while this one computes.
+                            std::thread::yield_now();
+                            Ok(key)
+                        });
+                        assert_eq!(*found, Ok(key));
+                    }
+                });
+            }
+        });
+        assert_eq!(computed.into_inner(), KEYS);
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(super) enum Swatch {
     Field(&'static str),
     /// A hatched field with this class.
     Hatched(&'static str),
+    /// A diamond with this class.
+    Diamond(&'static str),
     /// A short upright line with this class.
     Upright(&'static str),
     /// A field with this class in a strong frame with the other.

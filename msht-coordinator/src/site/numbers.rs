@@ -93,7 +93,12 @@ pub(super) fn rounded_up(x: f64) -> String {
     if x.is_nan() || x > LARGEST_SHOWN {
         return "more than 10,000".to_owned();
     }
-    format!("{:.1}", (x * 10.0).ceil() / 10.0)
+    let text = format!("{:.1}", (x * 10.0).ceil() / 10.0);
+    let grouped = text.split_once('.').and_then(|(whole, tenths)| {
+        let whole = whole.parse().ok()?;
+        Some(format!("{}.{tenths}", grouped(whole)))
+    });
+    grouped.unwrap_or(text)
 }
 
 /// `one` or `many` after the number, by the number.
@@ -146,6 +151,7 @@ mod tests {
     #[test]
     fn factors_are_rounded_up() {
         assert_eq!(rounded_up(1.0_f64.exp()), "2.8");
+        assert_eq!(rounded_up(8103.08), "8,103.1");
         assert_eq!(rounded_up(1e9), "more than 10,000");
     }
 

@@ -74,13 +74,13 @@ fn in_words(release: &Release) -> Vec<String> {
         format!(
             "The promise covers {unit}. Whatever this release says, it was at most {} times as likely to say it with \
              those records as without them, or the other way round. So it moves the odds that they were counted by no \
-             more than that factor (ε = {}).",
+             more than that factor (ε\u{a0}=\u{a0}{}).",
             factor(&release.epsilon),
             release.epsilon
         ),
         format!(
             "For a guess at which group they belong to, made by somebody who knows already that they were counted, \
-             the factor is {} (2ε = {twice}).",
+             the factor is {} (2ε\u{a0}=\u{a0}{twice}).",
             factor(&twice)
         ),
     ]

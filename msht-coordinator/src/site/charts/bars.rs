@@ -18,6 +18,8 @@ use super::text::wrapped;
 
 /// Most bars drawn, about two printed pages; the table beside the chart always has every row.
 const MOST_BARS: usize = 40;
+/// Most lines of a label: with fewer, pairs of categories of long names would look the same.
+const LABEL_LINES: usize = 3;
 const LINE_HEIGHT: i64 = 17;
 const BAR_HEIGHT: i64 = 16;
 const SCALE_HEIGHT: i64 = 28;
@@ -218,7 +220,7 @@ fn drawing<'a>(rows: &[(&str, Estimate)], layout: &Layout) -> Drawing<'a> {
 
 /// A bar whose row begins at `y`, and the height of the row.
 fn bar(label: &str, estimate: Estimate, y: i64, scale: &Scale, layout: &Layout) -> (Bar, i64) {
-    let lines = wrapped(label, layout.label_characters);
+    let lines = wrapped(label, layout.label_characters, LABEL_LINES);
     let text_height = LINE_HEIGHT * i64::try_from(lines.len()).unwrap_or(1);
     let (top, value_y, height) = if layout.stacked {
         let value_y = y + text_height + LINE_HEIGHT - 4;

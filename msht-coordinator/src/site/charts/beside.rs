@@ -67,7 +67,7 @@ pub(in crate::site) fn key(theirs: &str) -> Vec<Key> {
             "95 % interval of the partners’ number",
         ),
         Key::new(Swatch::Upright("mark"), "the partners’ published number"),
-        Key::new(Swatch::Field("against"), theirs),
+        Key::new(Swatch::Diamond("against"), theirs),
     ]
 }
 

@@ -82,31 +82,30 @@ struct DrawnCell {
 /// How a drawing is laid out, in drawing units.
 struct Layout {
     name: &'static str,
-    width: i64,
-    left: i64,
+    /// Least and most width; few columns leave room that is not drawn, so that the text is not scaled down with it.
+    width: (i64, i64),
+    /// Least and most room for the labels of rows; few columns leave more of it.
+    left: (i64, i64),
     most_cell_width: i64,
     cell_height: i64,
-    row_characters: usize,
     has_text: bool,
 }
 
 const WIDE: Layout = Layout {
     name: "wide",
-    width: 1000,
-    left: 190,
+    width: (760, 1000),
+    left: (206, 206),
     most_cell_width: 92,
     cell_height: 34,
-    row_characters: 27,
     has_text: true,
 };
 
 const NARROW: Layout = Layout {
     name: "narrow",
-    width: 320,
-    left: 112,
+    width: (320, 320),
+    left: (112, 176),
     most_cell_width: 26,
-    cell_height: 20,
-    row_characters: 16,
+    cell_height: 32,
     has_text: false,
 };
 
@@ -115,11 +114,20 @@ const LEAST_WIDTH_OF_RANGE: i64 = 54;
 /// Narrower cells have no room for a number.
 const LEAST_WIDTH_OF_NUMBER: i64 = 26;
 const LINE_HEIGHT: i64 = 15;
-/// Room over the cells for slanted labels.
-const SLANTED_HEIGHT: i64 = 166;
-const SLANTED_CHARACTERS: usize = 26;
-/// How far the last slanted label reaches to the right of its column.
-const SLANTED_OVERHANG: i64 = 100;
+/// Lines of a row's label, as many as fit beside a cell.
+const ROW_LINES: usize = 2;
+/// Room for a character of a label, in tenths; wide typefaces need nearly as much.
+const CHARACTER_TENTHS: i64 = 75;
+/// Most characters of a slanted label.
+const SLANTED_CHARACTERS: usize = 36;
+/// Sine and cosine of the slant, in hundredths.
+const SLANT: (i64, i64) = (79, 62);
+/// Room at either end of a label.
+const LABEL_MARGIN: i64 = 8;
+/// Room over the cells of the narrow drawing, for the numbers of its columns.
+const NUMBERS_HEIGHT: i64 = 20;
+/// Room at the right of the narrow drawing.
+const NARROW_MARGIN: i64 = 4;
 
 /// The drawings of `matrix` with ids that begin with `id`, the wide one first.
 ///
@@ -187,10 +195,18 @@ fn drawing<'a>(
     let rows = matrix.rows.len().min(MOST_LINES);
     let columns = matrix.columns.len().min(MOST_LINES);
     let count = |lines: usize| i64::try_from(lines).unwrap_or(1).max(1);
-    let overhang = if layout.has_text { SLANTED_OVERHANG } else { 4 };
-    let room = layout.width - layout.left - overhang;
-    let cell_width = (room / count(columns)).clamp(4, layout.most_cell_width);
-    let top = if layout.has_text { SLANTED_HEIGHT } else { 20 };
+    let (overhang, top) = if layout.has_text {
+        slanted(matrix, columns)
+    } else {
+        (NARROW_MARGIN, NUMBERS_HEIGHT)
+    };
+    let (least_width, most_width) = layout.width;
+    let (least_left, most_left) = layout.left;
+    let full = count(columns) * layout.most_cell_width;
+    let left = (most_width - overhang - full).clamp(least_left, most_left);
+    let cell_width =
+        ((most_width - left - overhang) / count(columns)).clamp(4, layout.most_cell_width);
+    let right = left + count(columns) * cell_width + overhang;
     let bottom = top + count(rows) * layout.cell_height;
     let notes = column_notes(matrix, columns, layout, bottom);
     Drawing {
@@ -198,29 +214,46 @@ fn drawing<'a>(
         title,
         description,
         name: layout.name,
-        width: layout.width,
+        width: right.clamp(least_width, most_width),
         height: notes.last().map_or(bottom, |(y, _)| *y) + 8,
-        left: layout.left,
+        left,
         top,
         cell_width,
         cell_height: layout.cell_height,
-        rows: row_labels(matrix, rows, layout, top),
-        columns: column_labels(matrix, columns, layout, cell_width),
-        cells: drawn_cells(matrix, (rows, columns), layout, (top, cell_width)),
+        rows: row_labels(matrix, rows, layout, (left, top)),
+        columns: column_labels(matrix, columns, layout, (left, cell_width)),
+        cells: drawn_cells(matrix, (rows, columns), layout, (left, top, cell_width)),
         notes,
     }
 }
 
-fn row_labels(matrix: &Matrix, rows: usize, layout: &Layout, top: i64) -> Vec<RowLabel> {
+/// How far the slanted labels of the columns reach to the right of the cells and above them.
+fn slanted(matrix: &Matrix, columns: usize) -> (i64, i64) {
+    let labels = matrix.columns.iter().take(columns);
+    let longest = labels.map(|label| label.chars().count()).max().unwrap_or(0);
+    let characters = i64::try_from(longest.min(SLANTED_CHARACTERS)).unwrap_or(0);
+    let length = characters * CHARACTER_TENTHS / 10;
+    let reach = |hundredths: i64| length * hundredths / 100 + 2 * LABEL_MARGIN;
+    let (sine, cosine) = SLANT;
+    (reach(cosine), reach(sine))
+}
+
+/// Characters that fit into this room.
+fn characters(room: i64) -> usize {
+    usize::try_from(room * 10 / CHARACTER_TENTHS).unwrap_or(0)
+}
+
+fn row_labels(
+    matrix: &Matrix,
+    rows: usize,
+    layout: &Layout,
+    (left, top): (i64, i64),
+) -> Vec<RowLabel> {
     let places = (0..).map(|row| top + row * layout.cell_height);
     let labels = matrix.rows.iter().take(rows).zip(places);
     labels
         .map(|(label, y)| {
-            let lines = if layout.has_text {
-                wrapped(label, layout.row_characters)
-            } else {
-                vec![cut(label, layout.row_characters)]
-            };
+            let lines = wrapped(label, characters(left - LABEL_MARGIN), ROW_LINES);
             let height = LINE_HEIGHT * i64::try_from(lines.len()).unwrap_or(1);
             let first = y + (layout.cell_height - height) / 2 + LINE_HEIGHT - 4;
             let baselines = (0..).map(|line| first + line * LINE_HEIGHT);
@@ -235,9 +268,9 @@ fn column_labels(
     matrix: &Matrix,
     columns: usize,
     layout: &Layout,
-    cell_width: i64,
+    (left, cell_width): (i64, i64),
 ) -> Vec<ColumnLabel> {
-    let places = (0..).map(|column| layout.left + column * cell_width + cell_width / 2);
+    let places = (0..).map(|column| left + column * cell_width + cell_width / 2);
     let labels = (1..).zip(matrix.columns.iter().take(columns));
     labels
         .zip(places)
@@ -275,7 +308,7 @@ fn drawn_cells(
     matrix: &Matrix,
     (rows, columns): (usize, usize),
     layout: &Layout,
-    (top, cell_width): (i64, i64),
+    (left, top, cell_width): (i64, i64, i64),
 ) -> Vec<DrawnCell> {
     let classes = classes(matrix);
     let mut drawn = Vec::new();
@@ -295,11 +328,11 @@ fn drawn_cells(
                 (estimate.number(), range, shade.text_class())
             });
             drawn.push(DrawnCell {
-                x: layout.left + column * cell_width,
+                x: left + column * cell_width,
                 y: top + row * layout.cell_height,
                 class: if is_hatched { HATCHED } else { shade.class() },
                 is_hatched,
-                centre: layout.left + column * cell_width + cell_width / 2,
+                centre: left + column * cell_width + cell_width / 2,
                 text,
             });
         }
@@ -353,6 +386,31 @@ mod tests {
         for drawing in drawings {
             assert_eq!(drawing.matches("<rect class=\"cell").count(), 1);
         }
+    }
+
+    #[test]
+    fn labels_that_differ_at_their_ends_stay_apart_and_fit_beside_the_cells() {
+        let mut pairs = matrix(vec![vec![estimate(90, 3); 2]; 2]);
+        pairs.rows = ["county lines", "other"]
+            .map(|end| format!("Criminal exploitation: {end}"))
+            .into();
+        pairs.columns = pairs.rows.clone();
+        for layout in [WIDE, NARROW] {
+            let drawn = drawing(&pairs, &layout, ("m", "Title", ""));
+            let last = |row: &RowLabel| row.lines.last().unwrap().1.clone();
+            let lasts: Vec<String> = drawn.rows.iter().map(last).collect();
+            assert_eq!(lasts, ["county lines", "other"], "{}", layout.name);
+            let lines = drawn.rows.iter().flat_map(|row| &row.lines);
+            for (_, line) in lines {
+                let length = i64::try_from(line.chars().count()).unwrap() * CHARACTER_TENTHS / 10;
+                assert!(length <= drawn.left - LABEL_MARGIN, "{line}");
+            }
+            let cells = drawn.left + 2 * drawn.cell_width;
+            assert!(cells <= drawn.width);
+        }
+        let wide = drawing(&pairs, &WIDE, ("m", "Title", ""));
+        let columns: Vec<String> = wide.columns.into_iter().map(|label| label.text).collect();
+        assert_eq!(columns, pairs.columns);
     }
 
     #[test]

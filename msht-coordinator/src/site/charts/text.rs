@@ -1,10 +1,7 @@
 //! Labels broken and cut to the room they have.
 
-/// Most lines of a label.
-const LABEL_LINES: usize = 2;
-
-/// `label` in at most [`LABEL_LINES`] lines of `width` characters, cut with an ellipsis where it is longer.
-pub(in crate::site) fn wrapped(label: &str, width: usize) -> Vec<String> {
+/// `label` in at most `most` lines of `width` characters, cut with an ellipsis where it is longer.
+pub(in crate::site) fn wrapped(label: &str, width: usize, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in label.split_whitespace() {
         match lines.last_mut() {
@@ -15,8 +12,8 @@ pub(in crate::site) fn wrapped(label: &str, width: usize) -> Vec<String> {
             _ => lines.push(word.to_owned()),
         }
     }
-    let is_cut = lines.len() > LABEL_LINES;
-    lines.truncate(LABEL_LINES);
+    let is_cut = lines.len() > most;
+    lines.truncate(most);
     if let (true, Some(line)) = (is_cut, lines.last_mut()) {
         line.push('…');
     }
@@ -40,12 +37,19 @@ mod tests {
 
     #[test]
     fn long_labels_are_broken_and_cut() {
-        assert_eq!(wrapped("Labour exploitation", 30), ["Labour exploitation"]);
         assert_eq!(
-            wrapped("one two three four five six", 9),
+            wrapped("Labour exploitation", 30, 2),
+            ["Labour exploitation"]
+        );
+        assert_eq!(
+            wrapped("one two three four five six", 9, 2),
             ["one two", "three…"]
         );
-        assert_eq!(wrapped("abcdefghij", 5), ["abcd…"]);
+        assert_eq!(
+            wrapped("one two three four five six", 9, 3),
+            ["one two", "three", "four five…"].map(|line| cut(line, 9))
+        );
+        assert_eq!(wrapped("abcdefghij", 5, 2), ["abcd…"]);
         assert_eq!(cut("äöü", 3), "äöü");
     }
 }
