@@ -233,7 +233,8 @@ fn slanted(matrix: &Matrix, columns: usize) -> (i64, i64) {
     let longest = labels.map(|label| label.chars().count()).max().unwrap_or(0);
     let characters = i64::try_from(longest.min(SLANTED_CHARACTERS)).unwrap_or(0);
     let length = characters * CHARACTER_TENTHS / 10;
-    let reach = |hundredths: i64| length * hundredths / 100 + 2 * LABEL_MARGIN;
+    // A slanted line of text is also as high as it is, at either end.
+    let reach = |hundredths: i64| length * hundredths / 100 + LINE_HEIGHT + 2 * LABEL_MARGIN;
     let (sine, cosine) = SLANT;
     (reach(cosine), reach(sine))
 }
