@@ -118,7 +118,9 @@ impl Coordinator {
         let site_addr = match &listen.site {
             None => None,
             Some(site) => {
-                let router = self.measured(router(SiteState::new(self.0.site.subscribe())));
+                let state = SiteState::new(self.0.site.subscribe());
+                tasks.spawn(until(stopped.clone(), state.clone().look_ahead()));
+                let router = self.measured(router(state));
                 Some(serve_pages(&mut tasks, site, router, &stopped).await?)
             }
         };
@@ -215,6 +217,14 @@ impl Coordinator {
 
 fn at(address: SocketAddr) -> impl FnOnce(std::io::Error) -> Error {
     move |source| Error::Listen { address, source }
+}
+
+/// Does `work` until it is done or the coordinator stops.
+async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        _ = stopped.wait_for(|stop| *stop) => {}
+    }
 }
 
 /// Begins to serve pages. Returns the address with the port the system chose.

@@ -62,6 +62,12 @@ impl<K: Ord, T> Kept<K, T> {
 }
 
 impl Estimates {
+    /// How many tables' changes are kept.
+    #[cfg(test)]
+    pub(super) fn count_changes(&self) -> usize {
+        self.changes.0.lock().unwrap().len()
+    }
+
     /// Changes of every cell of the table `name` from the release before the last to the last of `releases`.
     pub(super) fn changes(&self, releases: &[&Published], name: &str) -> Estimated<TableChanges> {
         let Some(last) = releases.last() else {

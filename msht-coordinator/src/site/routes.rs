@@ -28,8 +28,8 @@ use super::figure::{FIGURE, Figure};
 use super::figure_files::{self, CHART_STYLE};
 use super::frame::Frame;
 use super::pages::{EmptyPage, NotFoundPage, NothingPage, PAGES, Page, ReleasePage};
-use super::query::Query;
-use super::selection::Selection;
+use super::query::{Query, with_query};
+use super::selection::{PROGRAMME, Selection};
 
 /// Only our own files run and style, nothing is loaded from elsewhere, no other site may frame a page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; \
@@ -59,6 +59,28 @@ impl SiteState {
 
     pub(super) fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&self.catalogue.borrow())
+    }
+
+    /// Writes the pages of every programme once, so that nobody has to wait for the estimates of a new release.
+    fn look_at_all(&self) {
+        for (programme, _) in self.catalogue().programmes() {
+            let query = with_query("", &[(PROGRAMME, programme)]);
+            for page in PAGES {
+                drop(page_answer(self, page, query.strip_prefix('?')));
+            }
+        }
+    }
+
+    /// Looks at all pages whenever the catalogue changes, until its owner is gone.
+    pub async fn look_ahead(mut self) {
+        loop {
+            let state = self.clone();
+            self.catalogue.mark_unchanged();
+            let looked = tokio::task::spawn_blocking(move || state.look_at_all());
+            if looked.await.is_err() || self.catalogue.changed().await.is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -333,4 +355,36 @@ async fn with_security_headers(mut response: Response) -> Response {
             .or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::watch;
+
+    use super::super::fixture;
+    use super::*;
+
+    #[tokio::test]
+    async fn the_estimates_of_a_release_are_there_before_anybody_asks() {
+        const MOST_LOOKS: usize = 600;
+        let (catalogue, seen) = watch::channel(Arc::new(Catalogue::default()));
+        let state = SiteState::new(seen);
+        let looking = tokio::spawn(state.clone().look_ahead());
+        assert_eq!(state.estimates.count_changes(), 0);
+        let quarters = Arc::new(fixture::quarters());
+        catalogue.send_replace(Arc::clone(&quarters));
+        let (_, programme) = quarters.programmes().next().unwrap();
+        let tables = programme.releases().last().unwrap().release().tables.len();
+        for _ in 0..MOST_LOOKS {
+            if state.estimates.count_changes() >= tables {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert!(state.estimates.count_changes() >= tables);
+        drop(catalogue);
+        looking.await.unwrap();
+    }
 }
