@@ -319,6 +319,9 @@ impl Chaos {
         let round = self.world.open(period, self.base.phases());
         let begun = Instant::now();
         let stage = self.live_through(&round, &events, begun);
+        if stage["state"] == "aborted" {
+            eprintln!("{round} lacks {}, after {events:?}", stage["missing"]);
+        }
         // What was killed for good comes back, and whatever else was still to happen does not.
         let is_dead = |replica| !self.world.is_serving(replica);
         let dead = (0..replicas).filter(|replica| is_dead(*replica)).count();
