@@ -519,8 +519,8 @@ fn run(base: Base, worlds: u64) {
     assert!(!failed, "failed with MSHT_SEED={seed}");
     assert_eq!(all.released + all.aborted.values().sum::<usize>(), rounds);
     assert!(
-        all.released * 2 >= rounds,
-        "most rounds should survive such faults"
+        all.released * 4 >= rounds * 3,
+        "three of four rounds should survive such faults: about one in thirty loses two partners"
     );
     assert!(
         all.given.iter().all(|given| *given > 0),
