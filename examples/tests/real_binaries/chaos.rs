@@ -319,6 +319,9 @@ impl Chaos {
         let round = self.world.open(period, self.base.phases());
         let begun = Instant::now();
         let stage = self.live_through(&round, &events, begun);
+        if stage["state"] == "aborted" {
+            eprintln!("{round} lacks {}, after {events:?}", stage["missing"]);
+        }
         // What was killed for good comes back, and whatever else was still to happen does not.
         let is_dead = |replica| !self.world.is_serving(replica);
         let dead = (0..replicas).filter(|replica| is_dead(*replica)).count();
@@ -516,8 +519,8 @@ fn run(base: Base, worlds: u64) {
     assert!(!failed, "failed with MSHT_SEED={seed}");
     assert_eq!(all.released + all.aborted.values().sum::<usize>(), rounds);
     assert!(
-        all.released * 2 >= rounds,
-        "most rounds should survive such faults"
+        all.released * 4 >= rounds * 3,
+        "three of four rounds should survive such faults: about one in thirty loses two partners"
     );
     assert!(
         all.given.iter().all(|given| *given > 0),
