@@ -321,13 +321,68 @@ impl Seen {
     }
 }
 
-fn main() {
-    let chosen = std::env::var("LOAD_SECONDS").ok();
-    let seconds = chosen
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(SECONDS);
-    let site = Site::start();
-    let (client, server) = (Runtime::new().unwrap(), Runtime::new().unwrap());
+/// What the site is asked with, and what else is needed to measure it.
+struct Bench {
+    site: Site,
+    client: Runtime,
+    /// Runs the raw handlers.
+    server: Runtime,
+    seconds: u32,
+    /// How long the first answer of each address took.
+    first_looks: BTreeMap<String, Duration>,
+}
+
+impl Bench {
+    /// The body at `path`, and how long its first look took.
+    fn look(&mut self, path: &str) -> (Vec<u8>, Duration) {
+        let begun = Instant::now();
+        let target = Target::new(self.site.address, path);
+        let body = self.client.block_on(target.fetch());
+        let first_look = self.first_looks.entry(path.to_owned());
+        let first_look = *first_look.or_insert_with(|| begun.elapsed());
+        (body, first_look)
+    }
+
+    /// Bytes of the page with style, script and icon.
+    fn with_assets(&mut self, body: &[u8]) -> usize {
+        let html = String::from_utf8(body.to_vec()).unwrap();
+        let linked = values(&html, "href").into_iter();
+        let linked = linked.chain(values(&html, "src"));
+        let assets = linked.filter(|href| href.starts_with("/assets/"));
+        let assets: usize = assets.map(|asset| self.look(&asset).0.len()).sum();
+        body.len() + assets
+    }
+
+    fn measure(&mut self, name: String, path: &str) -> Seen {
+        let (body, first_look) = self.look(path);
+        let is_file = name.starts_with("File ");
+        let with_assets = match is_file {
+            true => body.len(),
+            false => self.with_assets(&body),
+        };
+        let before = self.site.processor_seconds();
+        let load = |address, path| {
+            let target = Target::new(address, path);
+            load(&self.client, &target, body.len(), self.seconds)
+        };
+        let times = load(self.site.address, path);
+        let used = self.site.processor_seconds().zip(before);
+        let requests = f64::from(RATE * self.seconds);
+        let raw = self.server.block_on(from_memory(body.len()));
+        Seen {
+            name,
+            is_file,
+            bytes: body.len(),
+            with_assets,
+            first_look,
+            times,
+            processor_ms: used.map(|(after, before)| 1_000.0 * (after - before) / requests),
+            raw: load(raw, "/"),
+        }
+    }
+}
+
+fn print_head(seconds: u32) {
     println!(
         "{RATE} requests a second for {seconds} s a page; times in ms, raw: the same bytes from memory"
     );
@@ -347,69 +402,22 @@ fn main() {
         "× p50",
         "× p99"
     );
-    let mut first_looks = BTreeMap::new();
-    let mut look = |path: &str| {
-        let begun = Instant::now();
-        let body = client.block_on(Target::new(site.address, path).fetch());
-        let first_look = *first_looks
-            .entry(path.to_owned())
-            .or_insert(begun.elapsed());
-        (body, first_look)
+}
+
+/// Says for each aim whether every page keeps it, or which do not.
+fn print_aims(all: &[Seen]) {
+    let missed = |is_missed: &dyn Fn(&Seen) -> bool| -> Vec<&str> {
+        let pages = all.iter().filter(|seen| !seen.is_file && is_missed(seen));
+        pages.map(|seen| &*seen.name).collect()
     };
-    let overview = String::from_utf8(look("/").0).unwrap();
-    let mut links = values(&overview, "href").into_iter();
-    let data = links.find(|href| href.starts_with("/data")).unwrap();
-    let data = String::from_utf8(look(&data).0).unwrap();
-    let mut all = Vec::new();
-    for (name, path) in pages(&overview, &data) {
-        let (body, first_look) = look(&path);
-        let is_file = name.starts_with("File ");
-        let mut with_assets = body.len();
-        if !is_file {
-            let html = String::from_utf8(body.clone()).unwrap();
-            let assets = values(&html, "href")
-                .into_iter()
-                .chain(values(&html, "src"));
-            for asset in assets.filter(|href| href.starts_with("/assets/")) {
-                with_assets += look(&asset).0.len();
-            }
-        }
-        let before = site.processor_seconds();
-        let times = load(
-            &client,
-            &Target::new(site.address, &path),
-            body.len(),
-            seconds,
-        );
-        let used = site
-            .processor_seconds()
-            .zip(before)
-            .map(|(after, before)| after - before);
-        let raw = server.block_on(from_memory(body.len()));
-        let seen = Seen {
-            name,
-            is_file,
-            bytes: body.len(),
-            with_assets,
-            first_look,
-            times,
-            processor_ms: used.map(|used| 1_000.0 * used / f64::from(RATE * seconds)),
-            raw: load(&client, &Target::new(raw, "/"), body.len(), seconds),
-        };
-        seen.print();
-        all.push(seen);
-    }
-    let of_pages = || all.iter().filter(|seen| !seen.is_file);
-    let too_heavy = of_pages().filter(|seen| seen.with_assets >= MOST_PAGE_BYTES);
-    let too_slow = of_pages().filter(|seen| seen.times.quantile(99) >= MOST_P99);
     for (aim, missed) in [
         (
             "under 300 KB with all it loads",
-            too_heavy.map(|seen| &*seen.name).collect::<Vec<_>>(),
+            missed(&|seen| seen.with_assets >= MOST_PAGE_BYTES),
         ),
         (
             "p99 under 20 ms",
-            too_slow.map(|seen| &*seen.name).collect(),
+            missed(&|seen| seen.times.quantile(99) >= MOST_P99),
         ),
     ] {
         match &*missed {
@@ -417,4 +425,28 @@ fn main() {
             missed => println!("NOT {aim}: {}", missed.join("; ")),
         }
     }
+}
+
+fn main() {
+    let chosen = std::env::var("LOAD_SECONDS").ok();
+    let seconds = chosen.and_then(|number| number.parse().ok());
+    let mut bench = Bench {
+        site: Site::start(),
+        client: Runtime::new().unwrap(),
+        server: Runtime::new().unwrap(),
+        seconds: seconds.unwrap_or(SECONDS),
+        first_looks: BTreeMap::new(),
+    };
+    print_head(bench.seconds);
+    let overview = String::from_utf8(bench.look("/").0).unwrap();
+    let mut links = values(&overview, "href").into_iter();
+    let data = links.find(|href| href.starts_with("/data")).unwrap();
+    let data = String::from_utf8(bench.look(&data).0).unwrap();
+    let mut all = Vec::new();
+    for (name, path) in pages(&overview, &data) {
+        let seen = bench.measure(name, &path);
+        seen.print();
+        all.push(seen);
+    }
+    print_aims(&all);
 }

@@ -102,9 +102,11 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<()> {
     let known = i64::try_from(MIGRATIONS.len()).map_err(|_| StoreError::TooLarge)?;
     let made = sqlx::raw_sql(VERSION_TABLE).execute(&mut *connection).await;
     // Two replicas may be started at once, and `IF NOT EXISTS` does not keep the server from making a table twice.
-    match made {
-        Err(sqlx::Error::Database(error)) if is_there_already(error.code().as_deref()) => {}
-        made => drop(made?),
+    if let Err(error) = made {
+        let code = error.as_database_error().and_then(|error| error.code());
+        if !is_there_already(code.as_deref()) {
+            return Err(error.into());
+        }
     }
     sqlx::raw_sql("INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING")
         .execute(&mut *connection)
