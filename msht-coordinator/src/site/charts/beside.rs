@@ -12,6 +12,8 @@ use super::text::cut;
 /// Most rows drawn; the table beside the chart always has every one.
 const MOST_ROWS: usize = 40;
 const ROW_HEIGHT: i64 = 52;
+/// How much higher a row is, and its numbers lower, where they do not stand on the line of the label.
+const NUMBERS_DOWN: i64 = 17;
 /// From the top of a row to its text and to its bar.
 const TEXT_DOWN: i64 = 16;
 const BAR_DOWN: i64 = 24;
@@ -19,6 +21,35 @@ const BAR_HEIGHT: i64 = 14;
 const SCALE_HEIGHT: i64 = 26;
 /// Half the width of the mark of the other number.
 const MARK_HALF: i64 = 6;
+
+struct Shape {
+    name: &'static str,
+    width: i64,
+    /// Longest label.
+    characters: usize,
+    /// Whether the numbers have a line of their own.
+    numbers_below: bool,
+}
+
+const WIDE: Shape = Shape {
+    name: "wide",
+    width: 760,
+    characters: 60,
+    numbers_below: false,
+};
+
+const NARROW: Shape = Shape {
+    name: "narrow",
+    width: 320,
+    characters: 42,
+    numbers_below: true,
+};
+
+impl Shape {
+    fn numbers_down(&self) -> i64 {
+        if self.numbers_below { NUMBERS_DOWN } else { 0 }
+    }
+}
 
 /// A row: its label, our number and theirs.
 #[derive(Debug, Clone)]
@@ -46,6 +77,8 @@ struct Drawing<'a> {
 #[derive(Debug)]
 struct Row {
     text_y: i64,
+    /// Where the numbers stand, if not behind the label.
+    numbers_y: Option<i64>,
     top: i64,
     height: i64,
     bottom: i64,
@@ -83,10 +116,8 @@ pub(in crate::site) fn drawings(
     let pairs = pairs.get(..MOST_ROWS).unwrap_or(pairs);
     let sentences: Vec<String> = pairs.iter().map(sentence).collect();
     let description = sentences.join(" ");
-    [("wide", 760, 60), ("narrow", 320, 34)]
-        .map(|(name, width, characters)| {
-            drawing(pairs, (name, width, characters), (id, title, &description)).render()
-        })
+    [&WIDE, &NARROW]
+        .map(|shape| drawing(pairs, shape, (id, title, &description)).render())
         .into_iter()
         .collect()
 }
@@ -103,25 +134,26 @@ fn sentence(pair: &Pair) -> String {
 
 fn drawing<'a>(
     pairs: &[Pair],
-    (name, width, characters): (&'static str, i64, usize),
+    shape: &Shape,
     (id, title, description): (&'a str, &'a str, &'a str),
 ) -> Drawing<'a> {
     let theirs = pairs.iter().map(|pair| Estimate::new(pair.theirs, 0));
     let all = pairs.iter().map(|pair| pair.ours).chain(theirs);
-    let scale = Scale::over(all, MARK_HALF + 2, width - MARK_HALF - 16);
-    let tops = (0..).map(|row| row * ROW_HEIGHT);
+    let scale = Scale::over(all, MARK_HALF + 2, shape.width - MARK_HALF - 16);
+    let row_height = ROW_HEIGHT + shape.numbers_down();
+    let tops = (0..).map(|row| row * row_height);
     let rows: Vec<Row> = pairs
         .iter()
         .zip(tops)
-        .map(|(pair, y)| row(pair, y, characters, &scale))
+        .map(|(pair, y)| row(pair, y, shape, &scale))
         .collect();
-    let plot_bottom = ROW_HEIGHT * i64::try_from(rows.len()).unwrap_or(0);
+    let plot_bottom = row_height * i64::try_from(rows.len()).unwrap_or(0);
     Drawing {
         id,
         title,
         description,
-        name,
-        width,
+        name: shape.name,
+        width: shape.width,
         height: plot_bottom + SCALE_HEIGHT,
         plot_bottom,
         scale_text_y: plot_bottom + 17,
@@ -130,12 +162,13 @@ fn drawing<'a>(
     }
 }
 
-fn row(pair: &Pair, y: i64, characters: usize, scale: &Scale) -> Row {
-    let top = y + BAR_DOWN;
+fn row(pair: &Pair, y: i64, shape: &Shape, scale: &Scale) -> Row {
+    let top = y + BAR_DOWN + shape.numbers_down();
     let (at, middle) = (scale.at(pair.theirs), top + BAR_HEIGHT / 2);
     let side = |tenths: i64| Tenths(at.0 + tenths * 10);
     Row {
         text_y: y + TEXT_DOWN,
+        numbers_y: (shape.numbers_below).then_some(y + TEXT_DOWN + NUMBERS_DOWN),
         top,
         height: BAR_HEIGHT,
         bottom: top + BAR_HEIGHT,
@@ -148,7 +181,7 @@ fn row(pair: &Pair, y: i64, characters: usize, scale: &Scale) -> Row {
             middle + MARK_HALF + 3,
             side(-MARK_HALF)
         ),
-        label: cut(&pair.label, characters),
+        label: cut(&pair.label, shape.characters),
         number: pair.ours.number(),
         range: pair.ours.range(),
         theirs: grouped(pair.theirs),

@@ -175,13 +175,16 @@ fn drawing<'a>(
     let count = i64::try_from(moments.len()).unwrap_or(i64::MAX).max(1);
     let step = (layout.right - layout.left) * 10 / count;
     let field_width = (step * FIELD_PERCENT / 1000).max(LEAST_FIELD);
-    let drawn: Vec<Drawn> = (0..)
+    let mut drawn: Vec<Drawn> = (0..)
         .zip(moments)
         .map(|(number, moment)| {
             let x = Tenths(layout.left * 10 + step * number + step / 2);
             drawn(moment, x, field_width, &scale, layout)
         })
         .collect();
+    if !layout.has_numbers {
+        say_each_year_once(&mut drawn);
+    }
     let joined = drawn.iter().zip(drawn.iter().zip(moments).skip(1));
     let (mut lines, mut breaks) = (Vec::new(), Vec::new());
     for (before, (after, moment)) in joined {
@@ -213,6 +216,19 @@ fn drawing<'a>(
         breaks,
         field_width,
         has_numbers: layout.has_numbers,
+    }
+}
+
+/// Where there is little room, years side by side would touch.
+fn say_each_year_once(drawn: &mut [Drawn]) {
+    let mut said = String::new();
+    for each in drawn {
+        let year = &mut each.label[1];
+        if *year == said {
+            year.clear();
+        } else {
+            said.clone_from(year);
+        }
     }
 }
 
@@ -271,6 +287,19 @@ mod tests {
                 assert!(drawn.field_x.0 >= layout.left * 10);
             }
         }
+    }
+
+    #[test]
+    fn a_narrow_drawing_says_each_year_once() {
+        let moments = ["2025-Q3", "2025-Q4", "2026-Q1", "2026-Q2"];
+        let moments = moments.map(|period| moment(period, 5, false));
+        let years = |layout| {
+            let drawing = drawing(&moments, layout, "x", "", "");
+            let years = drawing.moments.iter().map(|drawn| drawn.label[1].clone());
+            years.collect::<Vec<_>>()
+        };
+        assert_eq!(years(&WIDE), ["2025", "2025", "2026", "2026"]);
+        assert_eq!(years(&NARROW), ["2025", "", "2026", ""]);
     }
 
     #[test]
