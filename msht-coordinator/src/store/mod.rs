@@ -300,6 +300,19 @@ impl Store {
     }
 }
 
+/// The version that a database has after all of these migrations.
+fn version_of(migrations: &[&'static str]) -> Result<i64> {
+    i64::try_from(migrations.len()).map_err(|_| StoreError::TooLarge)
+}
+
+/// What brings a database of version `found` to this program's.
+fn migrations_after<'a>(found: i64, migrations: &'a [&'static str]) -> Result<&'a [&'static str]> {
+    let known = version_of(migrations)?;
+    let done = usize::try_from(found).map_err(|_| StoreError::Damaged("schema version"))?;
+    let missing = migrations.get(done..);
+    missing.ok_or(StoreError::Newer { found, known })
+}
+
 /// Raises the news number, with whatever else `connection`'s transaction changes.
 async fn raise_news(connection: &mut Connection) -> Result<()> {
     sqlx::query("UPDATE news SET number = number + 1")

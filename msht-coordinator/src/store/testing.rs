@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use msht_core::crypto::{Digest, digest};
 use rand::Rng;
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{DatabaseUrl, Store};
+use super::{DatabaseUrl, NewRound, Store};
 use crate::random::system_rng;
 
 /// Names a PostgreSQL server's database from which others can be made.
@@ -43,4 +44,21 @@ pub(crate) async fn empty_store(directory: &Path) -> Store {
         Some(url) => Store::open_at(&url).await.unwrap(),
         None => Store::open(&directory.join("s"), true).await.unwrap(),
     }
+}
+
+/// Stores an open round of one partner.
+pub(crate) async fn with_round(store: &Store) -> Digest {
+    let round = digest("test", &[b"round"]);
+    let new = NewRound {
+        round,
+        programme: "small",
+        period: "2026-Q3",
+        attempt: 1,
+        announcement: b"announcement",
+        invited: &["p1".to_owned()],
+    };
+    let mut transaction = store.begin().await.unwrap();
+    Store::add_round_in(&mut transaction, &new).await.unwrap();
+    transaction.commit().await.unwrap();
+    round
 }

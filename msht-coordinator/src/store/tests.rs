@@ -1,27 +1,10 @@
 //! What both databases do alike; on PostgreSQL where `MSHT_POSTGRES_URL` names a server.
 
-use msht_core::crypto::digest;
 use msht_core::secagg::coordinator::CoordinatorRecord;
 use msht_core::secagg::messages::Phase;
 
-use super::testing::empty_store;
+use super::testing::{empty_store, with_round};
 use super::*;
-
-async fn with_round(store: &Store) -> msht_core::crypto::Digest {
-    let round = digest("test", &[b"round"]);
-    let new = NewRound {
-        round,
-        programme: "small",
-        period: "2026-Q3",
-        attempt: 1,
-        announcement: b"announcement",
-        invited: &["p1".to_owned()],
-    };
-    let mut transaction = store.begin().await.unwrap();
-    Store::add_round_in(&mut transaction, &new).await.unwrap();
-    transaction.commit().await.unwrap();
-    round
-}
 
 #[tokio::test]
 async fn a_coordinator_is_founded_once() {

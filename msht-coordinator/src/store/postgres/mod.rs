@@ -12,7 +12,7 @@ mod url;
 
 use sqlx::Connection as _;
 
-use super::{BUSY_TIMEOUT, Connection, Result, StoreError, first};
+use super::{BUSY_TIMEOUT, Connection, Result, StoreError, first, migrations_after, version_of};
 
 use schema::{MIGRATIONS, VERSION_TABLE};
 
@@ -99,7 +99,6 @@ pub(super) async fn check_durability(connection: &mut Connection) -> Result<()> 
 }
 
 pub(super) async fn migrate(connection: &mut Connection) -> Result<()> {
-    let known = i64::try_from(MIGRATIONS.len()).map_err(|_| StoreError::TooLarge)?;
     let made = sqlx::raw_sql(VERSION_TABLE).execute(&mut *connection).await;
     // Two replicas may be started at once, and `IF NOT EXISTS` does not keep the server from making a table twice.
     if let Err(error) = made {
@@ -117,15 +116,11 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<()> {
         .fetch_one(&mut *transaction)
         .await?;
     let found: i64 = first(&row)?;
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
-    let done = usize::try_from(found).map_err(|_| StoreError::Damaged("schema version"))?;
-    for migration in MIGRATIONS.into_iter().skip(done) {
-        sqlx::raw_sql(migration).execute(&mut *transaction).await?;
+    for migration in migrations_after(found, &MIGRATIONS)? {
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
     }
     sqlx::query("UPDATE schema_version SET version = $1")
-        .bind(known)
+        .bind(version_of(&MIGRATIONS)?)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;

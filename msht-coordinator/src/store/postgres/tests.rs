@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use msht_core::crypto::digest;
 use sqlx::{AnyConnection, Connection as _};
 
 use super::*;
-use crate::store::testing::needed_database;
-use crate::store::{NewRound, Store};
+use crate::store::Store;
+use crate::store::testing::{needed_database, with_round};
 
 async fn connected(url: &DatabaseUrl) -> AnyConnection {
     sqlx::any::install_default_drivers();
@@ -65,18 +64,7 @@ async fn replicas_that_start_at_once_make_the_tables_once_on_postgres() {
 async fn a_lease_is_waited_for_while_it_beats_and_taken_over_when_it_does_not_on_postgres() {
     let url = needed_database().await;
     let store = Store::open_at(&url).await.unwrap();
-    let round = digest("test", &[b"round"]);
-    let new = NewRound {
-        round,
-        programme: "small",
-        period: "2026-Q3",
-        attempt: 1,
-        announcement: b"announcement",
-        invited: &[],
-    };
-    let mut transaction = store.begin().await.unwrap();
-    Store::add_round_in(&mut transaction, &new).await.unwrap();
-    transaction.commit().await.unwrap();
+    let round = with_round(&store).await;
     let held = store.take_lease(&round).await.unwrap().unwrap();
     let beating = {
         let store = store.clone();

@@ -11,7 +11,7 @@ use sqlx::any::AnyConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::{BUSY_TIMEOUT, Connection, Result, StoreError, first};
+use super::{BUSY_TIMEOUT, Connection, Result, StoreError, first, migrations_after};
 
 use schema::MIGRATIONS;
 
@@ -98,18 +98,13 @@ pub(super) async fn check_durability(connection: &mut Connection) -> Result<()> 
 }
 
 pub(super) async fn migrate(connection: &mut Connection) -> Result<()> {
-    let known = i64::try_from(MIGRATIONS.len()).map_err(|_| StoreError::TooLarge)?;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let row = sqlx::query("PRAGMA user_version")
         .fetch_one(&mut *transaction)
         .await?;
     let found: i64 = first(&row)?;
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
-    let done = usize::try_from(found).map_err(|_| StoreError::Damaged("schema version"))?;
-    for migration in MIGRATIONS.into_iter().skip(done) {
-        sqlx::raw_sql(migration).execute(&mut *transaction).await?;
+    for migration in migrations_after(found, &MIGRATIONS)? {
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok(())
