@@ -1,6 +1,5 @@
 //! Who the partners are: invites, enrolment, and the versions of the roster.
 
-use crate::store::Transaction;
 use msht_core::crypto::{Digest, HexBytes, IdentityKey, digest};
 use msht_core::secagg::{
     MAX_PARTNER_NAME_BYTES, Partner, PartnerKind, Roster, Signed, Verified, check_partner_id,
@@ -10,7 +9,7 @@ use rand::CryptoRng;
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
-use crate::store::{InviteRow, InviteUse, Store};
+use crate::store::{InviteRow, InviteUse, Store, Transaction};
 
 /// Whom an invite is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -521,6 +521,10 @@ fn run(base: Base, worlds: u64) {
     assert!(!failed, "failed with MSHT_SEED={seed}");
     assert_eq!(all.released + all.aborted.values().sum::<usize>(), rounds);
     assert!(
+        all.released * 2 >= rounds,
+        "half of the rounds survive in a run of any length"
+    );
+    assert!(
         (all.released + LOST_BY_CHANCE) * 4 >= rounds * 3,
         "three of four rounds should survive such faults: about one in thirty loses two partners"
     );

@@ -3,7 +3,6 @@
 //! A statement may come at any time, also long after the round has ended: a node that was away gives the round up
 //! when it is back. The coordinator adds nothing of its own to a certificate, and cannot make one.
 
-use crate::store::Transaction;
 use msht_core::crypto::{Digest, digest};
 use msht_core::secagg::{
     AbortCertificate, AbortStatement, Check, Fault, MAX_STATEMENT_BYTES, RoundContext, Signed,
@@ -13,7 +12,7 @@ use msht_core::wire::{decode, encode};
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{Store, Transaction};
 
 /// Whether a statement was new.
 enum Kept {

@@ -1,6 +1,5 @@
 //! Opening a round: from what the operator asks for to a signed announcement.
 
-use crate::store::Transaction;
 use msht_core::crypto::Digest;
 use msht_core::programme::{Period, PhaseHours, Programme};
 use msht_core::secagg::{
@@ -10,7 +9,7 @@ use msht_core::wire::encode;
 
 use crate::coordinator::Coordinator;
 use crate::error::Error;
-use crate::store::{NewRound, Store};
+use crate::store::{NewRound, Store, Transaction};
 
 /// Seconds of an hour, the unit of a programme's calendar.
 const HOUR_SECONDS: u32 = 3_600;

@@ -37,10 +37,9 @@ impl DatabaseUrl {
 }
 
 fn is_on_this_machine(host: &str) -> bool {
-    // A folder is where the server's Unix socket is.
+    // A folder is where the server's Unix socket is. No host at all would be whatever `PGHOST` names.
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host.is_empty()
-        || host == "localhost"
+    host == "localhost"
         || host.starts_with('/')
         || address.is_ok_and(|address| address.is_loopback())
 }
@@ -50,7 +49,7 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
         let text = text.trim();
-        let not_one = "write it as postgres://user@host:5432/database";
+        let not_one = "write it as postgres://user@host:5432/database, or with ?host=/FOLDER of its Unix socket";
         let options =
             AnyConnectOptions::from_str(text).map_err(|_| StoreError::Address(not_one))?;
         let url = &options.database_url;
@@ -66,6 +65,9 @@ impl FromStr for DatabaseUrl {
                 "sslmode" | "ssl-mode" => mode = Some(value.into_owned()),
                 _ => {}
             }
+        }
+        if host.is_empty() {
+            return Err(StoreError::Address(not_one));
         }
         let is_verified = mode.is_some_and(|mode| VERIFIED_MODES.contains(&mode.as_str()));
         if !is_verified && !is_on_this_machine(&host) {
@@ -103,6 +105,8 @@ mod tests {
             "postgres://msht@localhost/msht?host=db.example.org",
             "postgres://msht@localhost/msht?hostaddr=192.0.2.1",
             "postgres://msht@localhost.example.org/msht",
+            "postgres:///msht",
+            "postgres://msht@/msht",
             "mysql://msht@localhost/msht",
             "sqlite:///tmp/file",
             "store.sqlite",
